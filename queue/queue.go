@@ -1,0 +1,3 @@
+package queue
+// Queue is durable work.
+type Queue struct{}

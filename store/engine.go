@@ -1,0 +1,94 @@
+package store
+
+import "context"
+
+// Engine is a database underneath the write pipeline. It knows tables, SQL and
+// transactions, and nothing of entities, policies or plugins. storetest is the
+// suite every engine passes.
+type Engine interface {
+	Dialect() *Dialect
+
+	// Write runs fn in a write transaction. When Write returns nil the changes are
+	// on disk; otherwise none of them happened. fn may share its commit with
+	// others (a savepoint keeps them apart) and may be run again after a
+	// serialisation conflict, so it must have no effect outside conn.
+	Write(ctx context.Context, fn func(conn Conn) error) error
+
+	// Read runs fn on one consistent snapshot that includes every write
+	// acknowledged before the call.
+	Read(ctx context.Context, fn func(conn Conn) error) error
+
+	// Plan compares the database with the tables it should have.
+	Plan(ctx context.Context, want []*Table) (*Migration, error)
+	// Apply carries a plan out, in one transaction where the database can.
+	Apply(ctx context.Context, m *Migration) error
+
+	// Backup writes a consistent copy of the running database to a new file.
+	// progress is called now and then with pages or rows done and in total.
+	Backup(ctx context.Context, file string, progress func(done, total int)) error
+
+	// Ping reports whether the database answers.
+	Ping(ctx context.Context) error
+	Close() error
+}
+
+// Conn executes SQL inside one transaction. Placeholders are ?; identifiers are
+// quoted with "; only SQL that every engine understands is allowed above the
+// engines.
+type Conn interface {
+	// Exec queues a statement whose outcome nobody reads. An engine may send it
+	// later; its error then comes from the next Query or from the commit.
+	Exec(query string, args []Value) error
+	// Query runs a statement and calls each for every row until it returns an
+	// error; [Stop] ends the rows without being one. What Rows gives is valid
+	// only during the call.
+	Query(query string, args []Value, each func(Rows) error) error
+}
+
+// Rows gives the current row's columns by position.
+type Rows interface {
+	Value(col int, t Type) Value
+}
+
+// Stop ends the rows of a query early.
+var Stop = &Error{Kind: Invalid, Code: "STOP", Message: "no more rows wanted"}
+
+// Dialect is what differs between engines in SQL that is otherwise the same.
+type Dialect struct {
+	Name string
+	// Like is the operator of a case-insensitive match, with its escape clause turned off.
+	Like func(column, placeholder string) string
+	// EndsWith compares a column's last n characters with a placeholder.
+	EndsWith func(column string, n int, placeholder string) string
+	// NullsFirst and NullsLast follow ASC and DESC in ORDER BY where the engine's
+	// own order differs from nulls first ascending, last descending.
+	NullsFirst, NullsLast string
+	// ForUpdate locks the selected rows; SkipLocked passes over locked ones.
+	ForUpdate, SkipLocked string
+}
+
+// Migration is a plan to bring the database to the declared tables.
+type Migration struct {
+	Steps []MigrationStep
+	// Plan is the engine's own form of it.
+	Plan any
+}
+
+// MigrationStep is one statement of a [Migration].
+type MigrationStep struct {
+	SQL     string // what will run
+	Comment string // what it does, for people
+	// Destructive steps lose data and run only when allowed.
+	Destructive bool
+}
+
+// Destructive are the steps that lose data.
+func (m *Migration) Destructive() []MigrationStep {
+	var steps []MigrationStep
+	for _, s := range m.Steps {
+		if s.Destructive {
+			steps = append(steps, s)
+		}
+	}
+	return steps
+}
