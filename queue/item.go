@@ -77,6 +77,7 @@ const (
 	outcomeRetry
 	outcomeDead
 	outcomeSnooze
+	outcomeReleased // given back without an attempt
 )
 
 // Done removes the item.

@@ -18,9 +18,10 @@ type Engine interface {
 	// acknowledged before the call.
 	Read(ctx context.Context, fn func(conn Conn) error) error
 
-	// Plan compares the database with the tables it should have.
-	Plan(ctx context.Context, want []*Table) (*Migration, error)
-	// Apply carries a plan out, in one transaction where the database can.
+	// Plan compares the database with the tables it should have. Tables that are
+	// not wanted are left alone and listed, unless drop is set.
+	Plan(ctx context.Context, want []*Table, drop bool) (*Migration, error)
+	// Apply carries a plan out, all of it or nothing. It refuses a blocked plan.
 	Apply(ctx context.Context, m *Migration) error
 
 	// Backup writes a consistent copy of the running database to a new file.
@@ -69,26 +70,19 @@ type Dialect struct {
 
 // Migration is a plan to bring the database to the declared tables.
 type Migration struct {
+	// Steps are what will run, in order.
 	Steps []MigrationStep
-	// Plan is the engine's own form of it.
-	Plan any
+	// Losses say which data the steps throw away. A caller applies such a plan
+	// only when it was told to.
+	Losses []string
+	// Blocked says why the plan cannot be carried out as things are.
+	Blocked []string
+	// Undeclared are tables in the database that nothing declares any more.
+	Undeclared []string
 }
 
 // MigrationStep is one statement of a [Migration].
 type MigrationStep struct {
-	SQL     string // what will run
+	SQL     string
 	Comment string // what it does, for people
-	// Destructive steps lose data and run only when allowed.
-	Destructive bool
-}
-
-// Destructive are the steps that lose data.
-func (m *Migration) Destructive() []MigrationStep {
-	var steps []MigrationStep
-	for _, s := range m.Steps {
-		if s.Destructive {
-			steps = append(steps, s)
-		}
-	}
-	return steps
 }

@@ -140,7 +140,7 @@ func (e *Entity) Table() *Table {
 type Table struct {
 	Name       string
 	Columns    []Column
-	PrimaryKey []string // one TypeInt column makes it the row's own number
+	PrimaryKey []string // a single TypeInt column is numbered by the engine when an insert leaves it out
 	Indexes    []Index
 }
 

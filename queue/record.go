@@ -1,0 +1,203 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/pylon-go/pylon/store"
+)
+
+// maxBatch bounds how many outcomes share one transaction.
+const maxBatch = 256
+
+// finished is an attempt that came to its end.
+type finished struct {
+	pool    *pool
+	job     *Job
+	outcome Outcome
+}
+
+// record writes outcomes down, as many as wait at a time: while one batch is on
+// its way to the disk the next one gathers.
+func (q *Queue) record() {
+	batch := make([]finished, 0, maxBatch)
+	for first := range q.finished {
+		batch = append(batch[:0], first)
+	gather:
+		for len(batch) < maxBatch {
+			select {
+			case f, open := <-q.finished:
+				if !open {
+					break gather
+				}
+				batch = append(batch, f)
+			default:
+				break gather
+			}
+		}
+		if err := q.recordBatch(batch); err != nil && len(batch) > 1 {
+			for i := range batch { // find the one that fails; the others must not suffer
+				q.recordOne(batch[i : i+1])
+			}
+		} else if err != nil {
+			q.recordOne(batch)
+		}
+		for _, f := range batch {
+			f.pool.recorded(f.job)
+		}
+		clear(batch)
+	}
+}
+
+// recordOne writes one outcome, trying again while the database is away. What
+// cannot be recorded is worked on again when its lease ends: at least once.
+func (q *Queue) recordOne(one []finished) {
+	for try := 0; ; try++ {
+		err := q.recordBatch(one)
+		if err == nil {
+			return
+		}
+		if !store.IsKind(err, store.Unavailable) || try == 3 || q.ctx.Err() != nil {
+			q.log.Error("an outcome could not be recorded; the item will be worked on again",
+				"queue", one[0].job.Queue, "item", one[0].job.ID, "error", err)
+			return
+		}
+		q.clock.Sleep(retryClaim)
+	}
+}
+
+func (q *Queue) recordBatch(batch []finished) error {
+	ctx := context.WithoutCancel(q.ctx) // a stop must not lose what was done
+	return q.db.Update(ctx, func(tx *store.Tx) error {
+		for _, f := range batch {
+			if err := q.recordJob(tx, f); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// recordJob applies one outcome, provided that the lease is still ours.
+func (q *Queue) recordJob(tx *store.Tx, f finished) error {
+	j, o := f.job, f.outcome
+	mine := false
+	err := tx.Query("SELECT 1 FROM _pylon_queue WHERE seq=? AND claim=?"+tx.Dialect().ForUpdate,
+		[]store.Value{store.Int(j.seq), store.String(j.claim)}, func(store.Rows) error { mine = true; return nil })
+	if err != nil {
+		return err
+	}
+	if !mine {
+		tx.OnCommit(func() {
+			q.log.Warn("a lease ran out before the work ended; its outcome is not recorded", "queue", j.Queue, "item", j.ID)
+		})
+		return nil
+	}
+	if o.InTx != nil {
+		if err := o.InTx(tx); err != nil {
+			return fmt.Errorf("record what %s learnt: %w", j.Queue, err)
+		}
+	}
+	now := tx.Now()
+	switch o.kind {
+	case outcomeDone:
+		tx.OnCommit(func() { q.metrics.count(q.metrics.done, j.Queue) })
+		return q.remove(tx, j)
+	case outcomeReleased:
+		return q.reschedule(tx, j, now)
+	case outcomeSnooze:
+		return q.reschedule(tx, j, o.at)
+	case outcomeRetry:
+		b := f.pool.cfg.Backoff(j)
+		if b.MaxAttempts > 0 && j.Attempts+1 >= b.MaxAttempts {
+			return q.bury(tx, f)
+		}
+		tx.OnCommit(func() { q.metrics.count(q.metrics.failed, j.Queue) })
+		first := j.FirstFailure
+		if first.IsZero() {
+			first = now
+		}
+		due := now.Add(max(b.Delay(j.Attempts), o.delay))
+		tx.OnCommit(func() { q.wake(j.Queue, j.Lane, due.UnixMicro()) })
+		return tx.Exec("UPDATE _pylon_queue SET due=?, claim=NULL, attempts=attempts+1, first_failure=?, last_error=? WHERE seq=?",
+			micros(due), store.Time(first), store.String(message(o.err)), store.Int(j.seq))
+	default:
+		return q.bury(tx, f)
+	}
+}
+
+// Delay is how long to wait after the given number of earlier failures.
+func (b Backoff) Delay(failures int) time.Duration {
+	d := b.Base
+	for range failures {
+		if d *= 2; d >= b.Max || d <= 0 {
+			d = b.Max
+			break
+		}
+	}
+	d = min(d, b.Max)
+	if b.Jitter > 0 {
+		d += time.Duration(float64(d) * b.Jitter * (2*rand.Float64() - 1))
+	}
+	return d
+}
+
+func (q *Queue) reschedule(tx *store.Tx, j *Job, at time.Time) error {
+	tx.OnCommit(func() { q.wake(j.Queue, j.Lane, at.UnixMicro()) })
+	return tx.Exec("UPDATE _pylon_queue SET due=?, claim=NULL WHERE seq=?", micros(at), store.Int(j.seq))
+}
+
+// remove deletes an item and lets the next one with its key go.
+func (q *Queue) remove(tx *store.Tx, j *Job) error {
+	if err := tx.Exec("DELETE FROM _pylon_queue WHERE seq=?", store.Int(j.seq)); err != nil {
+		return err
+	}
+	if j.Key == "" {
+		return nil
+	}
+	now := micros(tx.Now())
+	tx.OnCommit(func() { q.wake(j.Queue, j.Lane, now.Int()) })
+	return tx.Exec("UPDATE _pylon_queue SET due=CASE WHEN not_before>? THEN not_before ELSE ? END "+
+		"WHERE seq=(SELECT min(seq) FROM _pylon_queue WHERE queue=? AND lane=? AND key=?) AND due=?",
+		now, now, store.String(j.Queue), store.String(j.Lane), store.String(j.Key), store.Int(never))
+}
+
+// bury makes an item a dead letter.
+func (q *Queue) bury(tx *store.Tx, f finished) error {
+	j := f.job
+	err := f.outcome.err
+	if err == nil {
+		err = errors.New("the worker gave up")
+	}
+	if f.pool.cfg.OnDead != nil {
+		if err := f.pool.cfg.OnDead(tx, j, err); err != nil {
+			return fmt.Errorf("record the dead letter of %s: %w", j.Queue, err)
+		}
+	}
+	if err := tx.Exec("INSERT INTO _pylon_queue_dead (id,queue,lane,key,payload,attempts,enqueued_at,died_at,last_error,trace) VALUES (?,?,?,?,?,?,?,?,?,?) ON CONFLICT (id) DO NOTHING",
+		store.String(j.ID), store.String(j.Queue), store.String(j.Lane), store.OptString(j.Key), store.Bytes(j.Payload), store.Int(int64(j.Attempts+1)),
+		store.Time(j.EnqueuedAt), store.Time(tx.Now()), store.String(message(err)), store.OptString(j.TraceParent)); err != nil {
+		return err
+	}
+	tx.OnCommit(func() {
+		q.metrics.count(q.metrics.dead, j.Queue)
+		q.log.Warn("an item failed for good", "queue", j.Queue, "lane", j.Lane, "item", j.ID, "attempts", j.Attempts+1, "error", err)
+	})
+	return q.remove(tx, j)
+}
+
+// message is an error's text within bounds.
+func message(err error) string {
+	if err == nil {
+		return ""
+	}
+	const limit = 1024
+	s := err.Error()
+	if len(s) > limit {
+		s = s[:limit]
+	}
+	return s
+}
