@@ -41,11 +41,16 @@ func (r *Row) Clone() *Row {
 
 // AppendJSON writes the row as a JSON object: id first, then the fields in
 // declared order. serverOnly fields are left out; there is no way to include them.
-func (r *Row) AppendJSON(dst []byte) []byte {
+func (r *Row) AppendJSON(dst []byte) []byte { return r.AppendJSONFields(dst, nil, nil) }
+
+// AppendJSONFields is AppendJSON with the named fields only (nil: all) and
+// without the hidden ones.
+func (r *Row) AppendJSONFields(dst []byte, only, hide []string) []byte {
 	dst = append(dst, `{"id":`...)
 	dst = AppendJSONString(dst, r.ID)
 	for i := range r.Entity.Fields {
-		if r.Entity.Fields[i].ServerOnly {
+		f := &r.Entity.Fields[i]
+		if f.ServerOnly || only != nil && !slices.Contains(only, f.Name) || slices.Contains(hide, f.Name) {
 			continue
 		}
 		dst = append(dst, r.Entity.sql.jsonKeys[i]...)
@@ -157,9 +162,15 @@ func typeArticle(f *Field) string {
 	}
 }
 
+// unknownField lists the fields there are, without those that clients must not know.
 func unknownField(e *Entity, name string) *Error {
-	err := Errorf(Invalid, "INVALID_COLUMN", "%s has no field %q", e.Name, name).WithField(name)
-	return err.WithHint("fields: %s", strings.Join(append([]string{"id"}, e.FieldNames()...), ", "))
+	fields := []string{"id"}
+	for i := range e.Fields {
+		if !e.Fields[i].ServerOnly {
+			fields = append(fields, e.Fields[i].Name)
+		}
+	}
+	return Errorf(Invalid, "INVALID_COLUMN", "%s has no field %q", e.Name, name).WithField(name).WithHint("fields: %s", strings.Join(fields, ", "))
 }
 
 // newRow completes a patch to a new row: defaults for what is left out, an error

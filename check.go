@@ -1,0 +1,119 @@
+package pylon
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/pylon-go/pylon/auth"
+	"github.com/pylon-go/pylon/manifest"
+	"github.com/pylon-go/pylon/plugin"
+	_ "github.com/pylon-go/pylon/plugins" // the plugins that come with Pylon
+	"github.com/pylon-go/pylon/policy"
+	"github.com/pylon-go/pylon/queue"
+	"github.com/pylon-go/pylon/store"
+)
+
+// ManifestName is the file that declares an app.
+const ManifestName = "pylon.manifest.json"
+
+// declared is an app whose declaration was read and found right. Nothing of it runs yet.
+type declared struct {
+	manifest *manifest.Manifest
+	schema   *store.Schema
+	policies *policy.Policies
+	plugins  []namedPlugin
+}
+
+type namedPlugin struct {
+	name string
+	plugin.Plugin
+}
+
+// Check reads and checks the app in a folder without starting it. The error of a
+// wrong manifest is a *manifest.Problems with every problem found. The notices
+// tell of keys that are accepted and have no effect.
+func Check(dir string, getenv func(string) string) (notices []manifest.Problem, err error) {
+	d, err := declare(dir, getenv)
+	if err != nil {
+		return nil, err
+	}
+	return manifest.Notices(d.manifest), nil
+}
+
+func declare(dir string, getenv func(string) string) (*declared, error) {
+	file := filepath.Join(dir, ManifestName)
+	m, err := manifest.Load(file)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("no %s in %s; `pylon init NAME` makes a new app", ManifestName, dir)
+	}
+	if err != nil {
+		return nil, err
+	}
+	problems := &manifest.Problems{}
+	for i, name := range m.RequiredEnv {
+		if getenv(name) == "" {
+			problems.Add(m.Root.At("requiredEnv", i).Problem("MISSING_ENV", "the environment variable %s is not set or empty", name))
+		}
+	}
+	entities, err := store.EntitiesOf(m)
+	if err != nil {
+		return nil, err
+	}
+	appSchema, err := store.NewSchema(entities, nil)
+	if err != nil {
+		return nil, err
+	}
+	d := &declared{manifest: m}
+	for i := range m.Plugins {
+		if p := configure(&m.Plugins[i], m, appSchema, getenv, problems); p != nil {
+			d.plugins = append(d.plugins, namedPlugin{m.Plugins[i].Name, p})
+		}
+	}
+	if err := problems.Err(); err != nil {
+		return nil, err
+	}
+	tables := append(queue.Tables(), auth.Tables()...)
+	for _, p := range d.plugins {
+		if ep, ok := p.Plugin.(plugin.EntityProvider); ok {
+			entities = append(entities, ep.Entities()...)
+		}
+		if tp, ok := p.Plugin.(plugin.TableProvider); ok {
+			tables = append(tables, tp.Tables()...)
+		}
+	}
+	if d.schema, err = store.NewSchema(entities, tables); err != nil {
+		return nil, err
+	}
+	if d.policies, err = policy.Compile(m, d.schema); err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+// configure makes a declared plugin and gives it its config.
+func configure(entry *manifest.PluginEntry, m *manifest.Manifest, schema *store.Schema, getenv func(string) string, problems *manifest.Problems) plugin.Plugin {
+	p, ok := plugin.New(entry.Name)
+	if !ok {
+		problems.Add(entry.Node.At("name").Problem("UNKNOWN_PLUGIN", "no plugin %q", entry.Name).WithNearest(entry.Name, plugin.Names()))
+		return nil
+	}
+	before := problems.Len()
+	if c, ok := p.(plugin.Configurable); ok {
+		if !entry.Config.IsZero() {
+			entry.Config.Decode(c.Config(), problems)
+		} else {
+			entry.Node.Empty("config").Decode(c.Config(), problems)
+		}
+	} else if !entry.Config.IsZero() {
+		problems.Add(entry.Config.Problem("UNKNOWN_KEY", "%s has no config", entry.Name))
+	}
+	if problems.Len() > before {
+		return nil
+	}
+	if v, ok := p.(plugin.Validator); ok {
+		v.Validate(&plugin.Check{Manifest: m, Config: entry.Config, Schema: schema, Getenv: getenv, Problems: problems})
+	}
+	return p
+}
