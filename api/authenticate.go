@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"net/http"
 
 	"github.com/pylon-go/pylon/store"
@@ -17,10 +18,11 @@ func (s *Server) token(r *http.Request) string {
 	return ""
 }
 
-// authenticated puts the actor into the context.
+// authenticated puts the actor and the time limit into the request's context.
 func (s *Server) authenticated(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ctx := r.Context()
+		ctx, cancel := context.WithTimeout(r.Context(), s.cfg.Limits.Timeout)
+		defer cancel()
 		actor := store.Actor{Type: store.ActorAnonymous}
 		var err error
 		if token := s.token(r); token != "" {
@@ -28,7 +30,7 @@ func (s *Server) authenticated(next http.Handler) http.Handler {
 		}
 		actor.IP = clientIP(r)
 		actor.UserAgent = r.UserAgent()
-		actor.RequestID, _ = ctx.Value(requestIDKey{}).(string)
+		actor.RequestID = answerID(w)
 		signed := r.WithContext(store.WithActor(ctx, actor))
 		if err != nil {
 			s.fail(w, signed, err)

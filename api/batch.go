@@ -85,7 +85,7 @@ func (op *operation) apply(tx *store.Tx) error {
 func (s *Server) result(r *http.Request, op *operation, err error) opResult {
 	res := opResult{Op: op.Op, ID: op.ID, OK: err == nil}
 	if err != nil {
-		e, _ := s.visible(r, err)
+		e, _ := s.visible(r, store.ActorFrom(r.Context()).RequestID, err)
 		res.Error = appendErrorObject(nil, e)
 	}
 	return res

@@ -35,7 +35,7 @@ func (e *methodNotAllowed) Unwrap() error { return e.err }
 // fail writes the error shape {"error":{"code","message","hint"?,"field"?}}. What
 // is not meant for the caller becomes INTERNAL, and the log has the cause.
 func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
-	e, status := s.visible(r, err)
+	e, status := s.visible(r, answerID(w), err)
 	var notAllowed *methodNotAllowed
 	if errors.As(err, &notAllowed) {
 		status = http.StatusMethodNotAllowed
@@ -54,7 +54,7 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 }
 
 // visible is what the caller may see of an error.
-func (s *Server) visible(r *http.Request, err error) (*store.Error, int) {
+func (s *Server) visible(r *http.Request, id string, err error) (*store.Error, int) {
 	var e *store.Error
 	var tooLarge *http.MaxBytesError
 	switch {
@@ -62,23 +62,26 @@ func (s *Server) visible(r *http.Request, err error) (*store.Error, int) {
 		e = store.Errorf(store.TooLarge, "PAYLOAD_TOO_LARGE", "the body is larger than %d bytes", tooLarge.Limit)
 	case errors.As(err, &e):
 		if e.Kind == store.Unavailable {
-			s.cfg.Logger.ErrorContext(r.Context(), "unavailable", "request_id", store.ActorFrom(r.Context()).RequestID, "error", err)
+			s.cfg.Logger.ErrorContext(r.Context(), "unavailable", "request_id", id, "error", err)
 		}
 	case errors.Is(err, context.DeadlineExceeded):
 		e = store.Errorf(store.Unavailable, "TIMEOUT", "the request took longer than %s", s.cfg.Limits.Timeout)
 	case errors.Is(err, context.Canceled):
 		e = store.Errorf(store.Unavailable, "CANCELED", "the request was cancelled")
 	default:
-		id := store.ActorFrom(r.Context()).RequestID
 		s.cfg.Logger.ErrorContext(r.Context(), "internal error", "request_id", id, "method", r.Method, "path", r.URL.Path, "error", err)
-		e = &store.Error{Code: "INTERNAL", Message: "something went wrong on the server", Hint: "the server's log says more under request id " + id}
-		return e, http.StatusInternalServerError
+		return internalError(id), http.StatusInternalServerError
 	}
 	status, ok := statuses[e.Kind]
 	if !ok {
 		status = http.StatusInternalServerError
 	}
 	return e, status
+}
+
+// internalError says nothing of the cause; the log has it under the request's id.
+func internalError(id string) *store.Error {
+	return &store.Error{Code: "INTERNAL", Message: "something went wrong on the server", Hint: "the server's log says more under request id " + id}
 }
 
 func appendError(dst []byte, e *store.Error) []byte {

@@ -1,7 +1,6 @@
 package api
 
 import (
-	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"log/slog"
@@ -18,14 +17,12 @@ import (
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
 	tracenoop "go.opentelemetry.io/otel/trace/noop"
-
-	"github.com/pylon-go/pylon/store"
 )
 
 // observer records requests: metrics, traces and the log.
 type observer struct {
 	log      *slog.Logger
-	tracer   trace.Tracer
+	tracer   trace.Tracer // nil when nobody collects traces
 	duration metric.Float64Histogram
 	// sets caches the attributes of a route, method and status: making them costs
 	// more than recording.
@@ -41,8 +38,8 @@ func newObserver(log *slog.Logger, meter metric.Meter, tracer trace.Tracer) (*ob
 	if meter == nil {
 		meter = metricnoop.NewMeterProvider().Meter("")
 	}
-	if tracer == nil {
-		tracer = tracenoop.NewTracerProvider().Tracer("")
+	if _, off := tracer.(tracenoop.Tracer); off {
+		tracer = nil // a span context for each request is not free
 	}
 	d, err := meter.Float64Histogram("pylon_http_request_duration_seconds", metric.WithUnit("s"),
 		metric.WithDescription("Time from the request's headers to the end of its answer."),
@@ -77,8 +74,6 @@ func (x *exchange) Write(b []byte) (int, error) {
 // Unwrap lets http.ResponseController reach flushing and deadlines.
 func (x *exchange) Unwrap() http.ResponseWriter { return x.ResponseWriter }
 
-type requestIDKey struct{}
-
 const requestIDHeader = "X-Request-Id"
 
 // requestID is the caller's when it is well formed, so that ids can be followed
@@ -111,45 +106,62 @@ func (s *Server) observed(next http.Handler) http.Handler {
 		x := &exchange{ResponseWriter: w}
 		w.Header()[requestIDHeader] = []string{id}
 
-		ctx := r.Context()
-		if r.Header["Traceparent"] != nil {
-			ctx = propagation.TraceContext{}.Extract(ctx, propagation.HeaderCarrier(r.Header))
+		var span trace.Span
+		if o.tracer != nil {
+			ctx := propagation.TraceContext{}.Extract(r.Context(), propagation.HeaderCarrier(r.Header))
+			ctx, span = o.tracer.Start(ctx, r.Method, trace.WithSpanKind(trace.SpanKindServer))
+			r = r.WithContext(ctx)
 		}
-		ctx, span := o.tracer.Start(ctx, r.Method, trace.WithSpanKind(trace.SpanKindServer))
-		r = r.WithContext(context.WithValue(ctx, requestIDKey{}, id))
-
 		defer func() {
 			if p := recover(); p != nil {
 				if p == http.ErrAbortHandler {
 					panic(p)
 				}
-				o.log.ErrorContext(ctx, "panic in a handler", "request_id", id, "method", r.Method, "path", r.URL.Path, "panic", p, "stack", string(debug.Stack()))
-				if x.status == 0 {
-					writeJSON(x, http.StatusInternalServerError, appendError(nil, &store.Error{Code: "INTERNAL", Message: "something went wrong on the server", Hint: "the server's log says more under request id " + id}))
-				}
+				s.recovered(x, r, p)
 			}
-			took := time.Since(start)
-			o.duration.Record(ctx, took.Seconds(), o.set(route(r), x.status))
-			if span.IsRecording() {
-				span.SetName(route(r))
-				span.SetAttributes(attribute.String("http.request.method", r.Method), attribute.String("http.route", route(r)),
-					attribute.Int("http.response.status_code", x.status), attribute.String("pylon.request_id", id))
-				if x.status >= 500 {
-					span.SetStatus(codes.Error, http.StatusText(x.status))
-				}
-			}
-			span.End()
-			level := slog.LevelDebug
-			if x.status >= 500 {
-				level = slog.LevelWarn
-			}
-			if o.log.Enabled(ctx, level) {
-				o.log.Log(ctx, level, "request", "request_id", id, "method", r.Method, "path", r.URL.Path,
-					"status", x.status, "bytes", x.bytes, "ms", float64(took.Microseconds())/1000, "ip", clientIP(r))
-			}
+			o.record(x, r, span, start)
 		}()
 		next.ServeHTTP(x, r)
 	})
+}
+
+// recovered turns a handler's panic into a 500, unless the answer has begun.
+func (s *Server) recovered(x *exchange, r *http.Request, p any) {
+	id := answerID(x)
+	s.cfg.Logger.ErrorContext(r.Context(), "panic in a handler", "request_id", id, "method", r.Method, "path", r.URL.Path, "panic", p, "stack", string(debug.Stack()))
+	if x.status == 0 {
+		writeJSON(x, http.StatusInternalServerError, appendError(nil, internalError(id)))
+	}
+}
+
+// answerID is the request's id, which its answer carries from the beginning.
+func answerID(w http.ResponseWriter) string {
+	if ids := w.Header()[requestIDHeader]; len(ids) == 1 {
+		return ids[0]
+	}
+	return ""
+}
+
+func (o *observer) record(x *exchange, r *http.Request, span trace.Span, start time.Time) {
+	ctx, took := r.Context(), time.Since(start)
+	o.duration.Record(ctx, took.Seconds(), o.set(route(r), x.status))
+	if span != nil {
+		span.SetName(route(r))
+		span.SetAttributes(attribute.String("http.request.method", r.Method), attribute.String("http.route", route(r)),
+			attribute.Int("http.response.status_code", x.status), attribute.String("pylon.request_id", answerID(x)))
+		if x.status >= 500 {
+			span.SetStatus(codes.Error, http.StatusText(x.status))
+		}
+		span.End()
+	}
+	level := slog.LevelDebug
+	if x.status >= 500 {
+		level = slog.LevelWarn
+	}
+	if o.log.Enabled(ctx, level) {
+		o.log.Log(ctx, level, "request", "request_id", answerID(x), "method", r.Method, "path", r.URL.Path,
+			"status", x.status, "bytes", x.bytes, "ms", float64(took.Microseconds())/1000, "ip", clientIP(r))
+	}
 }
 
 // route is the pattern that matched, which has a bounded number of values.

@@ -5,16 +5,17 @@ import "strings"
 // Nearest is the candidate that somebody who wrote name probably meant, "" when
 // none is near enough to be worth suggesting.
 func Nearest(name string, candidates []string) string {
-	best, bestCost := "", 0
+	best, bestCost, bestSteps := "", 0, 0
 	lower := strings.ToLower(name)
 	for _, c := range candidates {
 		cl := strings.ToLower(c)
-		cost := distance(lower, cl)
+		steps := distance(lower, cl)
+		cost := steps
 		if len(lower) >= 3 && (strings.HasPrefix(cl, lower) || strings.HasPrefix(lower, cl) && len(cl) >= 3) {
 			cost = min(cost, 1) // a beginning of the name, or the name with something added
 		}
-		if best == "" || cost < bestCost {
-			best, bestCost = c, cost
+		if best == "" || cost < bestCost || cost == bestCost && steps < bestSteps {
+			best, bestCost, bestSteps = c, cost, steps
 		}
 	}
 	if best == "" || bestCost > max(1, min(len([]rune(name)), len([]rune(best)))/3) {

@@ -71,7 +71,7 @@ func parseDocument(file string, data []byte) (Node, error) {
 	if at := tooDeep(data); at >= 0 {
 		return fail(at, "objects and arrays are nested deeper than %d", maxDepth)
 	}
-	v, err := hujson.Parse(data)
+	v, err := hujson.Parse(append(data[:len(data):len(data)], '\n')) // a comment may end with the file
 	if err != nil {
 		if m := syntaxError.FindStringSubmatch(err.Error()); m != nil {
 			line, _ := strconv.Atoi(m[1])

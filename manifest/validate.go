@@ -80,7 +80,7 @@ func validate(m *Manifest, problems *Problems) {
 	taken := map[string]bool{}
 	for i := range m.Entities {
 		n := root.At("entities", i)
-		if c.name(n.Get("name"), m.Entities[i].Name, "entity") {
+		if c.name(n.Get("name"), m.Entities[i].Name, "an entity") {
 			c.unique(n.Get("name"), taken, m.Entities[i].Name, "entity")
 		}
 		c.entity(n, &m.Entities[i])
@@ -112,7 +112,7 @@ func (c *checker) name(n Node, name, what string) bool {
 	case n.Kind() != String:
 		return false
 	case !identifier.MatchString(name):
-		c.wrong(n, "INVALID_NAME", "%q is not a name for an %s: a letter, then letters, digits and underscores", name, what)
+		c.wrong(n, "INVALID_NAME", "%q is no name for %s: a letter, then letters, digits and underscores", name, what)
 	case len(name) > maxIdentifier:
 		c.wrong(n, "INVALID_NAME", "the name is longer than %d characters", maxIdentifier)
 	case strings.HasPrefix(strings.ToLower(name), "sqlite_"), strings.HasPrefix(strings.ToLower(name), "pg_"):
@@ -147,7 +147,7 @@ func (c *checker) entity(n Node, e *Entity) {
 func (c *checker) field(n Node, e *Entity, f *Field, taken map[string]bool) {
 	if nn := n.Get("name"); strings.EqualFold(f.Name, "id") {
 		c.wrong(nn, "RESERVED_NAME", "every row has an id already")
-	} else if c.name(nn, f.Name, "field") {
+	} else if c.name(nn, f.Name, "a field") {
 		c.unique(nn, taken, f.Name, "field")
 	}
 	kind, ref, ok := ParseType(f.Type)
@@ -236,7 +236,7 @@ func (c *checker) index(n Node, e *Entity, ix *Index) {
 	name := ix.Name
 	if name == "" {
 		name = e.Name + "_" + strings.Join(ix.Fields, "_")
-	} else if !c.name(n.Get("name"), name, "index") {
+	} else if !c.name(n.Get("name"), name, "an index") {
 		return
 	}
 	c.indexName(n, name)
