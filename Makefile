@@ -1,0 +1,49 @@
+# Everything is done with the Go toolchain; nothing has to be installed first.
+# `make help` lists the targets.
+
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+# Packages with enough concurrency of their own to be worth the race detector.
+RACE := queue policy manifest store plugin plugins api auth function bench/load
+# Time for each fuzz target in `make test` and in `make fuzz`.
+SMOKE_FUZZTIME := 3s
+FUZZTIME := 1m
+
+.PHONY: help build test lint fmt services fuzz bench bench-writes unit race fuzz-smoke
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## compile bin/pylon, one static binary
+	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/pylon ./cmd/pylon
+
+test: lint services unit race fuzz-smoke ## everything CI checks: lint, tests, race detector, a little fuzzing
+
+unit: ## all tests, none skipped for a missing service
+	PYLON_TEST_SERVICES=required go test -timeout 10m ./...
+
+race: ## tests under the race detector, where it pays
+	scripts/race $(RACE)
+
+fuzz-smoke: ## every fuzz target for a few seconds
+	scripts/fuzz $(SMOKE_FUZZTIME)
+
+fuzz: ## every fuzz target for FUZZTIME (1m)
+	scripts/fuzz $(FUZZTIME)
+
+lint: ## gofmt, go vet and staticcheck
+	scripts/gofmt
+	go vet ./...
+	go run $(STATICCHECK) ./...
+
+fmt: ## format all Go files
+	scripts/gofmt -w
+
+services: ## install what tests need and this machine lacks
+	scripts/services
+
+bench: bench-writes ## all benchmarks
+	go test -run '^$$' -bench . -benchmem ./...
+
+bench-writes: ## Pylon's reads and writes beside a bare server and PocketBase
+	go run ./bench/writes
