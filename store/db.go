@@ -174,7 +174,10 @@ func (db *DB) Update(ctx context.Context, fn func(tx *Tx) error) error {
 				err = fmt.Errorf("panic in a transaction: %v\n%s", p, debug.Stack())
 			}
 		}()
-		return fn(&Tx{ctx: ctx, db: db, conn: conn, actor: actor, state: state})
+		if err := fn(&Tx{ctx: ctx, db: db, conn: conn, actor: actor, state: state}); err != nil {
+			return err
+		}
+		return state.failed
 	})
 	if err != nil {
 		span.SetStatus(codes.Error, "rolled back")

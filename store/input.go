@@ -23,11 +23,14 @@ func DecodePatch(e *Entity, body []byte, wantID bool) (*Patch, error) {
 			if raw[0] != '"' || !ValidID(string(raw[1:len(raw)-1])) {
 				return Errorf(Invalid, "INVALID_VALUE", "id must be a ULID: 26 characters of Crockford's base 32, upper case").WithField("id")
 			}
+			if p.ID != "" {
+				return keyTwice(key)
+			}
 			p.ID = string(raw[1 : len(raw)-1])
 			return nil
 		}
 		if p.Set[i] {
-			return Errorf(Invalid, "INVALID_JSON", "the key %q is there twice", key).WithField(key)
+			return keyTwice(key)
 		}
 		v, err := ParseJSONValue(&e.Fields[i], raw)
 		if err != nil {
@@ -39,6 +42,10 @@ func DecodePatch(e *Entity, body []byte, wantID bool) (*Patch, error) {
 		return nil, err
 	}
 	return p, nil
+}
+
+func keyTwice(key string) *Error {
+	return Errorf(Invalid, "INVALID_JSON", "the key %q is there twice", key).WithField(key)
 }
 
 // EachMember calls fn for the members of a JSON object in order; raw is the
@@ -200,7 +207,7 @@ func parseInt(f *Field, s string) (Value, error) {
 		return Int(i), nil
 	}
 	x, err := strconv.ParseFloat(s, 64)
-	if err == nil && x == math.Trunc(x) && math.Abs(x) <= 1<<53 {
+	if err == nil && x == math.Trunc(x) && math.Abs(x) < 1<<53 { // from 2^53 on, what was written may have been rounded
 		return Int(int64(x)), nil
 	}
 	return Null, Errorf(Invalid, "INVALID_VALUE", "%s must be an int: a whole number from -2^63 to 2^63-1, got %s", f.Name, clip(s)).WithField(f.Name)

@@ -59,10 +59,11 @@ func (tx *Tx) run(w *Write) error {
 	if tx.state.readOnly {
 		return errors.New("write in a read-only transaction")
 	}
-	if tx.state.depth++; tx.state.depth > maxWriteDepth {
+	tx.state.depth++
+	defer func() { tx.state.depth-- }()
+	if tx.state.depth > maxWriteDepth {
 		return errors.New("writes made by hooks are nested too deep; does a hook cause itself?")
 	}
-	defer func() { tx.state.depth-- }()
 
 	if err := tx.allow(w); err != nil {
 		return err
@@ -83,6 +84,9 @@ func (tx *Tx) run(w *Write) error {
 	}
 	for _, h := range tx.db.inTx {
 		if err := h.InTx(tx.ctx, tx, w); err != nil {
+			if tx.state.failed == nil {
+				tx.state.failed = err
+			}
 			return err
 		}
 	}

@@ -2,6 +2,7 @@ package store
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -128,13 +129,8 @@ func (f *Field) accept(v Value) (Value, error) {
 		}
 		v = v.As(f.Type)
 	}
-	if v.IsText() && f.Type != TypeBytes {
-		if strings.IndexByte(v.str, 0) >= 0 {
-			return v, Errorf(Invalid, "INVALID_VALUE", "%s contains the character U+0000, which text cannot hold", f.Name).WithField(f.Name)
-		}
-		if !utf8.ValidString(v.str) {
-			return v, Errorf(Invalid, "INVALID_VALUE", "%s is not valid UTF-8", f.Name).WithField(f.Name)
-		}
+	if err := f.storable(v); err != nil {
+		return v, err
 	}
 	if f.Type == TypeID && (v.str == "" || len(v.str) > 128) {
 		return v, Errorf(Invalid, "INVALID_VALUE", "%s must be the id of a row: 1 to 128 characters", f.Name).WithField(f.Name)
@@ -143,6 +139,21 @@ func (f *Field) accept(v Value) (Value, error) {
 		return v, Errorf(Invalid, "INVALID_VALUE", "%s must be one of: %s", f.Name, strings.Join(f.Enum, ", ")).WithField(f.Name)
 	}
 	return v, nil
+}
+
+// storable refuses what no database holds: text with U+0000 or broken UTF-8, and
+// floats that are not numbers.
+func (f *Field) storable(v Value) error {
+	switch {
+	case v.typ == TypeFloat && (math.IsNaN(v.Float()) || math.IsInf(v.Float(), 0)):
+		return Errorf(Invalid, "INVALID_VALUE", "%s must be a finite number", f.Name).WithField(f.Name)
+	case !v.IsText() || v.typ == TypeBytes:
+	case strings.IndexByte(v.str, 0) >= 0:
+		return Errorf(Invalid, "INVALID_VALUE", "%s contains the character U+0000, which text cannot hold", f.Name).WithField(f.Name)
+	case !utf8.ValidString(v.str):
+		return Errorf(Invalid, "INVALID_VALUE", "%s is not valid UTF-8", f.Name).WithField(f.Name)
+	}
+	return nil
 }
 
 func wrongType(f *Field, got string) *Error {

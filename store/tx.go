@@ -23,6 +23,9 @@ type txState struct {
 	depth    int
 	writes   []Write
 	onCommit []func()
+	// failed is the first error of an in-transaction hook: the row has changed by
+	// then, so a caller who overlooks it must not commit the half of it.
+	failed error
 }
 
 // maxWriteDepth bounds hooks whose writes cause writes.

@@ -41,7 +41,10 @@ func String(s string) Value   { return Value{typ: TypeString, str: s} }
 func Richtext(s string) Value { return Value{typ: TypeRichtext, str: s} }
 func ID(s string) Value       { return Value{typ: TypeID, str: s} }
 func Int(i int64) Value       { return Value{typ: TypeInt, num: uint64(i)} }
-func Float(f float64) Value   { return Value{typ: TypeFloat, num: math.Float64bits(f)} }
+
+// Float is 0 for -0: SQLite does not keep the sign, and two zeros that differ
+// would be a change that is none.
+func Float(f float64) Value { return Value{typ: TypeFloat, num: math.Float64bits(f + 0)} }
 func Bool(b bool) Value {
 	if b {
 		return Value{typ: TypeBool, num: 1}

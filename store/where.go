@@ -17,7 +17,12 @@ const MaxLimit = 1000
 func DecodeQuery(e *Entity, body []byte) (*Query, error) {
 	q := &Query{Entity: e, Limit: MaxLimit}
 	var and And
+	seen := map[string]bool{}
 	err := EachMember(body, func(key string, raw []byte) error {
+		if seen[key] {
+			return keyTwice(key)
+		}
+		seen[key] = true
 		switch key {
 		case "$order":
 			return decodeOrder(q, raw)
@@ -76,6 +81,9 @@ func decodeOrder(q *Query, raw []byte) error {
 		if err != nil {
 			return err
 		}
+		if slices.ContainsFunc(q.Order, func(o Order) bool { return o.Field == i }) {
+			return keyTwice("$order." + key)
+		}
 		switch string(dir) {
 		case `"asc"`, `"desc"`:
 			q.Order = append(q.Order, Order{Field: i, Desc: string(dir) == `"desc"`})
@@ -104,7 +112,12 @@ func decodeCondition(e *Entity, i int, raw []byte) ([]Filter, error) {
 		return []Filter{eq}, err
 	}
 	var all []Filter
+	seen := map[string]bool{}
 	err := EachMember(raw, func(op string, raw []byte) error {
+		if seen[op] {
+			return keyTwice(f.Name + "." + op)
+		}
+		seen[op] = true
 		one, err := decodeOperator(f, i, op, raw)
 		all = append(all, one)
 		return err
@@ -148,6 +161,9 @@ func decodeOperator(f *Field, i int, op string, raw []byte) (Filter, error) {
 			return nil, Errorf(Invalid, "INVALID_QUERY", "%s: $like takes a string", f.Name).WithField(f.Name)
 		}
 		pattern, err := unquote(raw)
+		if err == nil {
+			err = textOperand(f, pattern)
+		}
 		return Like{Field: i, Pattern: pattern}, err
 	default:
 		return nil, Errorf(Invalid, "INVALID_QUERY", "%s: unknown operator %q", f.Name, op).WithField(f.Name).WithHint("operators: %s", strings.Join(operators, ", "))
@@ -169,7 +185,20 @@ func parseOperand(f *Field, raw []byte) (Value, error) {
 			return Float(x), nil
 		}
 	}
+	if err == nil {
+		err = f.storable(v)
+	}
 	return v, err
+}
+
+// maxPattern is less than what any engine takes as the pattern of a LIKE.
+const maxPattern = 10_000
+
+func textOperand(f *Field, pattern string) error {
+	if len(pattern) > maxPattern {
+		return Errorf(Invalid, "INVALID_QUERY", "%s: a $like pattern has at most %d bytes", f.Name, maxPattern).WithField(f.Name)
+	}
+	return f.storable(String(pattern))
 }
 
 func equals(f *Field, i int, raw []byte) (Filter, error) {

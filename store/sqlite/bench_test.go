@@ -10,119 +10,98 @@ import (
 	"github.com/pylon-go/pylon/store"
 )
 
-func open(t testing.TB) (*store.DB, *Engine, *store.Entity) {
-	e, err := Open(filepath.Join(t.TempDir(), "a.db"), Options{Exclusive: true})
+// benchRig is an app with one entity and one private table.
+func benchRig(b *testing.B) (*store.DB, *store.Entity, context.Context) {
+	e, err := Open(filepath.Join(b.TempDir(), "a.db"), Options{Exclusive: true})
 	if err != nil {
-		t.Fatal(err)
+		b.Fatal(err)
 	}
-	t.Cleanup(func() { e.Close() })
-	ent := &store.Entity{Name: "Item", Fields: []store.Field{{Name: "room", Type: store.TypeString, Unique: true}, {Name: "body", Type: store.TypeString}, {Name: "n", Type: store.TypeInt, Optional: true}}}
-	s, err := store.NewSchema([]*store.Entity{ent}, []*store.Table{{Name: "_pylon_x", Columns: []store.Column{{Name: "seq", Type: store.TypeInt}, {Name: "k", Type: store.TypeString, Null: true}}, PrimaryKey: []string{"seq"}, Indexes: []store.Index{{Name: "_pylon_x_k", Columns: []string{"k"}, NotNull: "k"}}}})
+	b.Cleanup(func() { e.Close() })
+	item := &store.Entity{Name: "Item", Fields: []store.Field{{Name: "room", Type: store.TypeString, Unique: true}, {Name: "body", Type: store.TypeString}, {Name: "n", Type: store.TypeInt, Optional: true}}}
+	s, err := store.NewSchema([]*store.Entity{item}, nil)
 	if err != nil {
-		t.Fatal(err)
+		b.Fatal(err)
 	}
-	ctx := context.Background()
+	ctx := store.WithActor(context.Background(), store.System("bench"))
 	m, err := e.Plan(ctx, s.AllTables(), false)
 	if err != nil {
-		t.Fatal(err)
-	}
-	for _, st := range m.Steps {
-		t.Log(st.SQL)
+		b.Fatal(err)
 	}
 	if err := e.Apply(ctx, m); err != nil {
-		t.Fatal(err)
+		b.Fatal(err)
 	}
-	m, err = e.Plan(ctx, s.AllTables(), false)
-	if err != nil || len(m.Steps) > 0 {
-		t.Fatal(err, m)
-	}
-	return store.New(e, s, store.Options{}), e, ent
+	return store.New(e, s, store.Options{}), item, ctx
 }
 
-func TestSmoke(t *testing.T) {
-	db, _, ent := open(t)
-	ctx := store.WithActor(context.Background(), store.System("x"))
-	var id string
-	err := db.Update(ctx, func(tx *store.Tx) error {
-		p := store.NewPatch(ent)
-		p.Put("room", store.String("a"))
-		p.Put("body", store.String("b"))
-		r, err := tx.Insert(p)
-		if err == nil {
-			id = r.ID
-		}
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	r, err := db.Get(ctx, ent, id)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Log(string(r.AppendJSON(nil)))
+func insertItem(db *store.DB, ctx context.Context, item *store.Entity, room string) (row *store.Row, err error) {
 	err = db.Update(ctx, func(tx *store.Tx) error {
-		p := store.NewPatch(ent)
-		p.Put("room", store.String("a"))
-		p.Put("body", store.String("b"))
-		_, err := tx.Insert(p)
+		p := store.NewPatch(item)
+		if err := p.Put("room", store.String(room)); err != nil {
+			return err
+		}
+		if err := p.Put("body", store.String("b")); err != nil {
+			return err
+		}
+		row, err = tx.Insert(p)
 		return err
 	})
-	t.Log(err)
-	cctx, cancel := context.WithCancel(ctx)
-	cancel()
-	_, err = db.Get(cctx, ent, id)
-	t.Log(err)
-	for range 5 {
-		if _, err = db.Get(ctx, ent, id); err != nil {
-			t.Fatal(err)
-		}
-	}
+	return row, err
 }
 
 func BenchmarkGet(b *testing.B) {
-	db, _, ent := open(b)
-	ctx := store.WithActor(context.Background(), store.System("x"))
-	var id string
-	db.Update(ctx, func(tx *store.Tx) error {
-		p := store.NewPatch(ent)
-		p.Put("room", store.String("a"))
-		p.Put("body", store.String("b"))
-		r, err := tx.Insert(p)
-		id = r.ID
-		return err
-	})
+	db, item, ctx := benchRig(b)
+	row, err := insertItem(db, ctx, item, "a")
+	if err != nil {
+		b.Fatal(err)
+	}
 	b.ReportAllocs()
 	b.SetParallelism(32)
-	cctx, cancel := context.WithCancel(ctx)
+	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
-			if _, err := db.Get(cctx, ent, id); err != nil {
-				b.Fatal(err)
+			if _, err := db.Get(ctx, item, row.ID); err != nil {
+				b.Error(err)
+				return
 			}
 		}
 	})
 }
 
 func BenchmarkInsert(b *testing.B) {
-	db, _, ent := open(b)
-	ctx := store.WithActor(context.Background(), store.System("x"))
+	db, item, ctx := benchRig(b)
 	b.ReportAllocs()
 	b.SetParallelism(32)
 	var n atomic.Int64
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
-			err := db.Update(ctx, func(tx *store.Tx) error {
-				p := store.NewPatch(ent)
-				p.Put("room", store.String(fmt.Sprint(n.Add(1))))
-				p.Put("body", store.String("b"))
-				_, err := tx.Insert(p)
-				return err
-			})
-			if err != nil {
-				b.Fatal(err)
+			if _, err := insertItem(db, ctx, item, fmt.Sprint(n.Add(1))); err != nil {
+				b.Error(err)
+				return
 			}
 		}
 	})
+}
+
+// BenchmarkQuery runs statements whose plan may depend on their arguments.
+// "cleared" does what conn.release does not: it clears the bindings after each use.
+func BenchmarkQuery(b *testing.B) {
+	for name, q := range planDependent {
+		for _, cleared := range []bool{false, true} {
+			b.Run(fmt.Sprintf("%s/cleared=%v", name, cleared), func(b *testing.B) {
+				c := planConn(b)
+				b.ReportAllocs()
+				for i := range b.N {
+					if err := c.Query(q, []store.Value{store.String(fmt.Sprint("k", i%50))}, func(store.Rows) error { return nil }); err != nil {
+						b.Fatal(err)
+					}
+					if cleared {
+						if err := c.stmts[q].raw.ClearBindings(); err != nil {
+							b.Fatal(err)
+						}
+					}
+				}
+			})
+		}
+	}
 }

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"zombiezen.com/go/sqlite"
 
@@ -53,22 +54,25 @@ func (c *conn) snapshot(ctx context.Context, fn func(store.Conn) error) (err err
 	interrupt := c.interrupt
 	stop := context.AfterFunc(ctx, func() { close(interrupt) })
 	c.failed = nil
-	if err = c.Exec("BEGIN", nil); err == nil {
-		if err = fn(c); err == nil {
-			err = c.failed
+	defer func() { // also when fn panics: the next caller gets this connection
+		if !stop() { // an interrupted connection refuses statements until it is armed anew
+			<-interrupt
+			c.arm()
+			if err != nil {
+				err = ctx.Err()
+			}
 		}
+		if !c.raw.AutocommitEnabled() {
+			if end := c.Exec("ROLLBACK", nil); err == nil {
+				err = end
+			}
+		}
+	}()
+	if err = c.Exec("BEGIN", nil); err != nil {
+		return err
 	}
-	if !stop() { // an interrupted connection refuses statements until it is armed anew
-		<-interrupt
-		c.arm()
-		if err != nil {
-			err = ctx.Err()
-		}
-	}
-	if !c.raw.AutocommitEnabled() {
-		if end := c.Exec("ROLLBACK", nil); err == nil {
-			err = end
-		}
+	if err = fn(c); err == nil {
+		err = c.failed
 	}
 	return err
 }
@@ -104,17 +108,35 @@ func (c *conn) prepare(query string) (*statement, error) {
 	return s, nil
 }
 
-// release gives the statement back.
-func (c *conn) release(query string, s *statement) error {
+// maxKept bounds the bytes of text that a statement at rest may hold bound.
+const maxKept = 64 << 10
+
+// release gives the statement back. Its bindings stay: clearing them expires a
+// statement whose plan looked at them (SQLite 3.54; a join or ORDER BY with
+// "column = ?" is enough), which would then be prepared again at every use. The
+// next use replaces every one of them; only large ones are let go.
+func (c *conn) release(query string, s *statement, args []store.Value) error {
 	s.busy = false
 	err := s.raw.Reset()
 	if c.stmts[query] != s {
 		return errors.Join(err, s.raw.Finalize())
 	}
-	return errors.Join(err, s.raw.ClearBindings())
+	kept := 0
+	for _, v := range args {
+		kept += len(v.Str())
+	}
+	if kept > maxKept {
+		err = errors.Join(err, s.raw.ClearBindings())
+	}
+	return err
 }
 
-func bind(s *sqlite.Stmt, args []store.Value) {
+// bind gives every placeholder its value. One left out would silently keep that
+// of the last use.
+func bind(s *sqlite.Stmt, args []store.Value) error {
+	if n := s.BindParamCount(); n != len(args) {
+		return fmt.Errorf("the statement has %d placeholders, but got %d values", n, len(args))
+	}
 	for i, v := range args {
 		switch v.Type() {
 		case 0:
@@ -129,6 +151,7 @@ func bind(s *sqlite.Stmt, args []store.Value) {
 			s.BindText(i+1, v.Str())
 		}
 	}
+	return nil
 }
 
 // Exec runs a statement at once; see [store.Conn].
@@ -141,28 +164,34 @@ func (c *conn) Exec(query string, args []store.Value) error {
 }
 
 // Query runs a statement; see [store.Conn].
-func (c *conn) Query(query string, args []store.Value, each func(store.Rows) error) error {
+func (c *conn) Query(query string, args []store.Value, each func(store.Rows) error) (err error) {
 	s, err := c.prepare(query)
 	if err != nil {
 		return explain(err)
 	}
-	bind(s.raw, args)
+	defer func() { // also when each panics: a statement left running holds its snapshot open
+		if released := c.release(query, s, args); err == nil {
+			err = released
+		}
+		err = explain(err)
+	}()
+	if err := bind(s.raw, args); err != nil {
+		return err
+	}
 	for {
-		var more bool
-		if more, err = s.raw.Step(); err != nil || !more {
-			break
+		more, err := s.raw.Step()
+		if err != nil || !more {
+			return err
 		}
 		if each == nil {
 			continue
 		}
-		if err = each(rows{s.raw}); err != nil {
-			break
+		if err := each(rows{s.raw}); err == store.Stop {
+			return nil
+		} else if err != nil {
+			return err
 		}
 	}
-	if released := c.release(query, s); err == nil {
-		err = released
-	}
-	return explain(err)
 }
 
 // rows reads the current row of a statement.

@@ -153,7 +153,9 @@ func (p *planner) change(have, want *schema.Table) error {
 					p.block("%s.%s changes its type, is required and has no default, but the table has rows", have.Name, c.To.Name)
 					continue
 				}
-				keep = append(keep, &schema.DropColumn{C: c.From}, &schema.AddColumn{C: c.To})
+				// To atlas the new column is one without old values. The drop makes it build
+				// the table anew; it must not have the name that the new column has.
+				keep = append(keep, &schema.DropColumn{C: schema.NewColumn(c.From.Name + " of the old type")}, &schema.AddColumn{C: c.To})
 			case c.Change.Is(schema.ChangeNull):
 				if !c.To.Type.Null && c.To.Default == nil {
 					nulls, err := p.count("SELECT count(*) FROM " + store.Quote(have.Name) + " WHERE " + store.Quote(c.To.Name) + " IS NULL")

@@ -31,8 +31,9 @@ type Engine struct {
 	readers chan *conn
 	all     []*conn // every reader, for closing
 
-	mu     sync.RWMutex // held for reading by calls under way, for writing by Close
+	mu     sync.Mutex // of closed and of the growth of calls
 	closed bool
+	calls  sync.WaitGroup // under way
 	writer sync.WaitGroup
 }
 
@@ -48,7 +49,9 @@ type Options struct {
 var dialect = store.Dialect{
 	Name: "sqlite",
 	// SQLite's LIKE has no escape character unless one is given and ignores ASCII case.
-	Like: func(column, placeholder string) string { return column + " LIKE " + placeholder },
+	// The + hides the placeholder from the planner, which would look at its value for
+	// an index that LIKE cannot use here, and plan again at every use because it did.
+	Like: func(column, placeholder string) string { return column + " LIKE +" + placeholder },
 	EndsWith: func(column string, n int, placeholder string) string {
 		return "substr(" + column + ",-" + strconv.Itoa(n) + ") = " + placeholder
 	},
@@ -97,7 +100,7 @@ func Open(path string, o Options) (*Engine, error) {
 // openConn opens a connection with the durability we promise, and reads the
 // settings back: a pragma that does not take is silent otherwise.
 func openConn(path string, readOnly bool) (*conn, error) {
-	raw, err := sqlite.OpenConn(path, sqlite.OpenReadWrite|sqlite.OpenCreate|sqlite.OpenWAL|sqlite.OpenNoMutex)
+	raw, err := sqlite.OpenConn(path, sqlite.OpenReadWrite|sqlite.OpenCreate|sqlite.OpenWAL)
 	if err != nil {
 		return nil, fmt.Errorf("open database %s: %w", filepath.Base(path), err)
 	}
@@ -135,12 +138,13 @@ var errClosed = store.Errorf(store.Unavailable, "DATABASE_CLOSED", "the server i
 
 // use keeps the engine open during a call.
 func (e *Engine) use() (release func(), err error) {
-	e.mu.RLock()
+	e.mu.Lock()
+	defer e.mu.Unlock()
 	if e.closed {
-		e.mu.RUnlock()
 		return nil, errClosed
 	}
-	return e.mu.RUnlock, nil
+	e.calls.Add(1)
+	return e.calls.Done, nil
 }
 
 // Read runs fn on a reader's snapshot.
@@ -150,6 +154,9 @@ func (e *Engine) Read(ctx context.Context, fn func(store.Conn) error) error {
 		return err
 	}
 	defer release()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	var c *conn
 	select {
 	case c = <-e.readers:
@@ -179,6 +186,7 @@ func (e *Engine) Close() error {
 	}
 	e.closed = true
 	e.mu.Unlock()
+	e.calls.Wait() // not a lock: a call inside a call must be refused then, not wait for ever
 	close(e.jobs)
 	e.writer.Wait() // the writer closes its connection
 	var errs []error
