@@ -122,9 +122,11 @@ func New(ctx context.Context, o Options) (app *App, err error) {
 	if a.telem, err = newTelemetry(ctx, d.manifest.Name, o.Version, o.Getenv); err != nil {
 		return nil, err
 	}
-	if a.engine, err = sqlite.Open(o.DBPath, sqlite.Options{Exclusive: true}); err != nil {
+	engine, err := sqlite.Open(o.DBPath, sqlite.Options{Exclusive: true})
+	if err != nil {
 		return nil, err
 	}
+	a.engine = engine
 	if err := a.wire(ctx); err != nil {
 		return nil, err
 	}
