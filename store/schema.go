@@ -127,7 +127,7 @@ func (e *Entity) Table() *Table {
 	t := &Table{Name: e.Name, Columns: []Column{{Name: "id", Type: TypeID}}, PrimaryKey: []string{"id"}}
 	for i := range e.Fields {
 		f := &e.Fields[i]
-		t.Columns = append(t.Columns, Column{Name: f.Name, Type: f.Type, Null: f.Optional, Default: f.Default})
+		t.Columns = append(t.Columns, Column{Name: f.Name, Type: f.Type, Null: f.Optional, Default: f.Default, DefaultNow: f.DefaultNow})
 		if f.Unique {
 			t.Indexes = append(t.Indexes, Index{Name: e.Name + "_" + f.Name + "_unique", Columns: []string{f.Name}, Unique: true})
 		}
@@ -151,4 +151,6 @@ type Column struct {
 	Null bool
 	// Default fills the column of rows that exist when it is added; not null columns need one then.
 	Default Value
+	// DefaultNow fills them with the time of the migration.
+	DefaultNow bool
 }

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 
 	"ariga.io/atlas/sql/migrate"
 	"ariga.io/atlas/sql/schema"
@@ -207,7 +208,9 @@ func desired(s *schema.Schema, t *store.Table) *schema.Table {
 	at := schema.NewTable(t.Name).SetSchema(s)
 	for _, c := range t.Columns {
 		ac := column(c)
-		if !c.Default.IsNull() {
+		if c.DefaultNow {
+			ac.SetDefault(&schema.Literal{V: literal(store.Time(time.Now()))})
+		} else if !c.Default.IsNull() {
 			ac.SetDefault(&schema.Literal{V: literal(c.Default)})
 		}
 		at.AddColumns(ac)
