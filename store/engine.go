@@ -11,7 +11,8 @@ type Engine interface {
 	// Write runs fn in a write transaction. When Write returns nil the changes are
 	// on disk; otherwise none of them happened. fn may share its commit with
 	// others (a savepoint keeps them apart) and may be run again after a
-	// serialisation conflict, so it must have no effect outside conn.
+	// serialisation conflict, so it must have no effect outside conn. It must not
+	// call the engine again: with a single writer that would wait for itself.
 	Write(ctx context.Context, fn func(conn Conn) error) error
 
 	// Read runs fn on one consistent snapshot that includes every write
