@@ -49,8 +49,9 @@ func page(r *http.Request) (limit, offset int, given bool, err error) {
 }
 
 // appendRows runs a query and writes its rows as a JSON array. It asks for one
-// row more than the limit, to know whether there are more.
-func appendRows(dst []byte, tx *store.Tx, q *store.Query) (out []byte, n int, more bool, err error) {
+// row more than the limit, to know whether there are more; last is the id of the
+// last row written.
+func appendRows(dst []byte, tx *store.Tx, q *store.Query) (out []byte, n int, last string, more bool, err error) {
 	limit := q.Limit
 	ask := *q
 	ask.Limit++
@@ -64,10 +65,11 @@ func appendRows(dst []byte, tx *store.Tx, q *store.Query) (out []byte, n int, mo
 			dst = append(dst, ',')
 		}
 		dst = row.AppendJSON(dst)
+		last = row.ID
 		n++
 		return nil
 	})
-	return append(dst, ']'), n, more, err
+	return append(dst, ']'), n, last, more, err
 }
 
 func (s *Server) list(w http.ResponseWriter, r *http.Request) error {
@@ -84,7 +86,7 @@ func (s *Server) list(w http.ResponseWriter, r *http.Request) error {
 	var count int
 	var more bool
 	err = s.cfg.DB.View(r.Context(), func(tx *store.Tx) (err error) {
-		*buf, count, more, err = appendRows(append((*buf)[:0], `{"data":`...), tx, &store.Query{Entity: e, Limit: limit, Offset: offset})
+		*buf, count, _, more, err = appendRows(append((*buf)[:0], `{"data":`...), tx, &store.Query{Entity: e, Limit: limit, Offset: offset})
 		return err
 	})
 	if err != nil {
@@ -135,32 +137,15 @@ func (s *Server) cursor(w http.ResponseWriter, r *http.Request) error {
 	buf := getBuffer()
 	defer putBuffer(buf)
 	var last string
-	more, n := false, 0
-	err = s.cfg.DB.View(r.Context(), func(tx *store.Tx) error {
-		b := append((*buf)[:0], `{"data":[`...)
-		ask := *q
-		ask.Limit++
-		last, more, n = "", false, 0
-		err := tx.Each(&ask, func(row *store.Row) error {
-			if n == q.Limit {
-				more = true
-				return store.Stop
-			}
-			if n > 0 {
-				b = append(b, ',')
-			}
-			b = row.AppendJSON(b)
-			last = row.ID
-			n++
-			return nil
-		})
-		*buf = b
+	var more bool
+	err = s.cfg.DB.View(r.Context(), func(tx *store.Tx) (err error) {
+		*buf, _, last, more, err = appendRows(append((*buf)[:0], `{"data":`...), tx, q)
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	b := append(*buf, `],"next_cursor":`...)
+	b := append(*buf, `,"next_cursor":`...)
 	if more {
 		b = store.AppendJSONString(b, last)
 	} else {

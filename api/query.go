@@ -24,7 +24,7 @@ func (s *Server) query(w http.ResponseWriter, r *http.Request) error {
 	buf := getBuffer()
 	defer putBuffer(buf)
 	err = s.cfg.DB.View(r.Context(), func(tx *store.Tx) (err error) {
-		*buf, _, _, err = appendRows((*buf)[:0], tx, q)
+		*buf, _, _, _, err = appendRows((*buf)[:0], tx, q)
 		return err
 	})
 	if err != nil {
@@ -71,7 +71,7 @@ func (s *Server) queryMany(w http.ResponseWriter, r *http.Request) error {
 			}
 			b = append(store.AppendJSONString(b, q.Entity.Name), ':')
 			var err error
-			if b, _, _, err = appendRows(b, tx, q); err != nil {
+			if b, _, _, _, err = appendRows(b, tx, q); err != nil {
 				return err
 			}
 		}

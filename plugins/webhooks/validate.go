@@ -3,7 +3,6 @@ package webhooks
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"fmt"
 	"maps"
 	"net/http"
 	"net/url"
@@ -185,5 +184,3 @@ func expand(value string, getenv func(string) string) (out, missing string) {
 	})
 	return out, missing
 }
-
-func (h *hook) String() string { return fmt.Sprintf("%s (%s)", h.name, h.entity) }
