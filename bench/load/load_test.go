@@ -69,6 +69,21 @@ func TestRun(t *testing.T) {
 	}
 }
 
+func TestRunEndsWithoutRequests(t *testing.T) {
+	srv := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	defer srv.Close()
+	r := Run(t.Context(), Options{Concurrency: 3, Duration: time.Hour, NewRequest: func(_, i int) *http.Request {
+		if i == 5 {
+			return nil
+		}
+		req, _ := http.NewRequest("GET", srv.URL, nil)
+		return req
+	}})
+	if r.Requests != 15 || r.Errors != 0 || r.Elapsed > time.Minute {
+		t.Errorf("%s", &r)
+	}
+}
+
 func TestRunWithoutServer(t *testing.T) {
 	srv := httptest.NewServer(nil)
 	srv.Close()
