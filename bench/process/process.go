@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"os/exec"
 	"sync"
@@ -25,11 +26,25 @@ type Process struct {
 	exited chan error // holds the outcome once the process has ended
 }
 
-// Start starts the program and waits until the address ready answers 2xx. The
+// Start launches the program and waits until the address ready answers 2xx. The
 // process is returned with an error too when it was started: stop it in any case.
 func Start(ctx context.Context, cmd *exec.Cmd, ready string) (*Process, error) {
+	p, err := Launch(cmd)
+	if err != nil {
+		return nil, err
+	}
+	return p, p.Ready(ctx, ready)
+}
+
+// Launch starts the program and does not wait. What it prints is kept, and goes
+// to cmd.Stderr too when that is set.
+func Launch(cmd *exec.Cmd) (*Process, error) {
 	p := &Process{cmd: cmd, exited: make(chan error, 1)}
-	cmd.Stdout, cmd.Stderr = &p.output, &p.output
+	var out io.Writer = &p.output
+	if cmd.Stderr != nil {
+		out = io.MultiWriter(&p.output, cmd.Stderr)
+	}
+	cmd.Stdout, cmd.Stderr = out, out
 	// A group of its own: an interrupt at the terminal reaches the command that
 	// started it, which then stops it in order.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -37,18 +52,18 @@ func Start(ctx context.Context, cmd *exec.Cmd, ready string) (*Process, error) {
 		return nil, err
 	}
 	go func() { p.exited <- cmd.Wait() }()
-	return p, p.wait(ctx, ready)
+	return p, nil
 }
 
-// wait asks for the address until it answers.
-func (p *Process) wait(ctx context.Context, ready string) error {
+// Ready waits until the address answers 2xx.
+func (p *Process) Ready(ctx context.Context, address string) error {
 	// A connection kept from one question to the next would survive the process.
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	deadline := time.After(readyTimeout)
 	again := time.NewTicker(5 * time.Millisecond)
 	defer again.Stop()
 	for {
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, ready, nil)
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 		if err != nil {
 			return err
 		}
@@ -63,7 +78,7 @@ func (p *Process) wait(ctx context.Context, ready string) error {
 			p.exited <- err
 			return fmt.Errorf("ended before it was ready: %v\n%s", err, p.output.tail())
 		case <-deadline:
-			return fmt.Errorf("%s does not answer\n%s", ready, p.output.tail())
+			return fmt.Errorf("%s does not answer\n%s", address, p.output.tail())
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-again.C:
@@ -76,6 +91,17 @@ func (p *Process) Pid() int { return p.cmd.Process.Pid }
 
 // Output is the end of what the process printed.
 func (p *Process) Output() string { return p.output.tail() }
+
+// Ended says whether the process has ended, and how.
+func (p *Process) Ended() (ended bool, err error) {
+	select {
+	case err := <-p.exited:
+		p.exited <- err
+		return true, err
+	default:
+		return false, nil
+	}
+}
 
 // Stop ends the process: politely, then by force, which is an error.
 func (p *Process) Stop() error {

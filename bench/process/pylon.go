@@ -3,6 +3,7 @@ package process
 import (
 	"context"
 	"crypto/rand"
+	"io"
 	"net/http"
 	"os"
 	"os/exec"
@@ -27,7 +28,10 @@ type Pylon struct {
 // chooses a port and a token for the administrator.
 func NewPylon(binary, dir, manifest string, env ...string) (*Pylon, error) {
 	p := &Pylon{Binary: binary, Dir: dir, Env: env, token: rand.Text()}
-	if err := p.SetManifest(manifest); err != nil {
+	if err := os.MkdirAll(p.App(), 0o755); err != nil {
+		return nil, err
+	}
+	if err := os.WriteFile(filepath.Join(p.App(), "pylon.manifest.json"), []byte(manifest), 0o644); err != nil {
 		return nil, err
 	}
 	var err error
@@ -35,15 +39,8 @@ func NewPylon(binary, dir, manifest string, env ...string) (*Pylon, error) {
 	return p, err
 }
 
-// SetManifest replaces the app's manifest for the next start.
-func (p *Pylon) SetManifest(manifest string) error {
-	if err := os.MkdirAll(p.app(), 0o755); err != nil {
-		return err
-	}
-	return os.WriteFile(filepath.Join(p.app(), "pylon.manifest.json"), []byte(manifest), 0o644)
-}
-
-func (p *Pylon) app() string { return filepath.Join(p.Dir, "app") }
+// App is the app's folder.
+func (p *Pylon) App() string { return filepath.Join(p.Dir, "app") }
 
 // Database is the SQLite file; with DATABASE_URL in the environment there is none.
 func (p *Pylon) Database() string { return filepath.Join(p.Dir, "app.db") }
@@ -53,11 +50,25 @@ func (p *Pylon) URL() string { return "http://127.0.0.1:" + p.Port }
 
 // Start starts the server and waits until it is ready.
 func (p *Pylon) Start(ctx context.Context) (*Process, error) {
-	cmd := exec.Command(p.Binary, "serve", p.app(), "--host", "127.0.0.1", "--port", p.Port)
+	return Start(ctx, p.command(), p.Health())
+}
+
+// Launch starts the server and does not wait. What it prints goes to log too.
+func (p *Pylon) Launch(log io.Writer) (*Process, error) {
+	cmd := p.command()
+	cmd.Stderr = log
+	return Launch(cmd)
+}
+
+func (p *Pylon) command() *exec.Cmd {
+	cmd := exec.Command(p.Binary, "serve", p.App(), "--host", "127.0.0.1", "--port", p.Port)
 	cmd.Env = append(os.Environ(), "PYLON_ADMIN_TOKEN="+p.token, "PYLON_DB_PATH="+p.Database())
 	cmd.Env = append(cmd.Env, p.Env...)
-	return Start(ctx, cmd, p.URL()+"/health")
+	return cmd
 }
+
+// Health is the address that answers 2xx when the server is ready.
+func (p *Pylon) Health() string { return p.URL() + "/health" }
 
 // Request is one of the administrator.
 func (p *Pylon) Request(method, path, body string) *http.Request {
