@@ -3,6 +3,9 @@ package netguard
 import (
 	"fmt"
 	"net/netip"
+	"os"
+	"slices"
+	"strings"
 	"testing"
 
 	"code.dny.dev/ssrf"
@@ -110,7 +113,7 @@ func TestMetadata(t *testing.T) {
 		"169.254.169.254": "AWS, Google Cloud, Azure and most others", "169.254.170.2": "AWS container credentials",
 		"169.254.170.23": "AWS pod credentials", "100.100.100.200": "Alibaba Cloud", "192.0.0.192": "Oracle Cloud",
 		"168.63.129.16": "Azure host", "fd00:ec2::254": "AWS", "fd00:ec2::23": "AWS pod credentials",
-		"fd20:ce::254": "Google Cloud", "fd00:c1::a9fe:a9fe": "Oracle Cloud", "fd00:42::42": "Scaleway",
+		"fd20:ce::254": "Google Cloud", "fd00:c1::a9fe:a9fe": "Oracle Cloud", "fd00:42::42": "Scaleway", "fd00:100::100:200": "Alibaba Cloud", "fd00:a9fe:a9fe::1": "Akamai",
 	} {
 		wantBlocked(t, dial(p, "metadata.google.internal", ip), fmt.Sprintf("%s is a cloud metadata address (%s)", ip, whose))
 	}
@@ -189,5 +192,28 @@ func TestRangesAreNamed(t *testing.T) {
 		if r.prefix != r.prefix.Masked() {
 			t.Errorf("%s is not written as its first address", r.prefix)
 		}
+	}
+}
+
+// The README lists every label of the metric and every metadata address.
+func TestREADME(t *testing.T) {
+	text, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	labels, _, _ := strings.Cut(string(text)[strings.Index(string(text), "`rule` is one of `")+len("`rule` is one of `"):], "`")
+	listed := strings.Fields(labels)
+	want := []string{"not_tcp", "not_an_address", "unassigned", "special_purpose"}
+	for _, r := range ranges {
+		if !slices.Contains(want, r.key) {
+			want = append(want, r.key)
+		}
+		if r.key == "metadata" && !strings.Contains(string(text), r.prefix.Addr().String()) {
+			t.Errorf("README.md does not name %s", r.prefix.Addr())
+		}
+	}
+	slices.Sort(want)
+	if got := slices.Sorted(slices.Values(listed)); !slices.Equal(got, want) {
+		t.Errorf("README.md lists the rules %q, there are %q", got, want)
 	}
 }
