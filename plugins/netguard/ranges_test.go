@@ -17,7 +17,7 @@ import (
 var boundaries = []struct {
 	first, last   string
 	rule          string
-	before, after string // rules of the neighbours; "none" where the test has no use for one
+	before, after string // rules of the neighbours; "none" where there is none
 }{
 	{"0.0.0.0", "0.255.255.255", "0.0.0.0/8 is this host on this network (RFC 791)", "none", ""},
 	{"10.0.0.0", "10.255.255.255", "10.0.0.0/8 is private (RFC 1918)", "", ""},
@@ -42,7 +42,9 @@ var boundaries = []struct {
 	{"::", "::", "::/128 is this host (RFC 4291)", "none", "::1/128 is loopback (RFC 4291)"},
 	{"::1", "::1", "::1/128 is loopback (RFC 4291)", "::/128 is this host (RFC 4291)", "::/96 is IPv4-compatible, deprecated (RFC 4291)"},
 	{"::2", "::a9fd:ffff", "::/96 is IPv4-compatible, deprecated (RFC 4291)", "::1/128 is loopback (RFC 4291)", "::a9fe:0 carries 169.254.0.0: 169.254.0.0/16 is link-local (RFC 3927)"},
-	{"::ffff:0:0:0", "::ffff:0:a9fd:ffff", "::ffff:0:0:0/96 is IPv4-translated (RFC 2765)", "none", "none"},
+	{"::a9ff:0", "::ffff:ffff", "::/96 is IPv4-compatible, deprecated (RFC 4291)", "::a9fe:ffff carries 169.254.255.255: 169.254.0.0/16 is link-local (RFC 3927)", outside("::1:0:0")},
+	{"::ffff:0:0:0", "::ffff:0:a9fd:ffff", "::ffff:0:0:0/96 is IPv4-translated (RFC 2765)", outside("::fffe:ffff:ffff:ffff"), "::ffff:0:a9fe:0 carries 169.254.0.0: 169.254.0.0/16 is link-local (RFC 3927)"},
+	{"::ffff:0:a9ff:0", "::ffff:0:ffff:ffff", "::ffff:0:0:0/96 is IPv4-translated (RFC 2765)", "::ffff:0:a9fe:ffff carries 169.254.255.255: 169.254.0.0/16 is link-local (RFC 3927)", outside("::ffff:1:0:0")},
 	{"64:ff9b::", "64:ff9b::ffff:ffff", "64:ff9b::/96 is NAT64 (RFC 6052)", outside("64:ff9a:ffff:ffff:ffff:ffff:ffff:ffff"), outside("64:ff9b::1:0:0")},
 	{"64:ff9b:1::", "64:ff9b:1:ffff:ffff:ffff:ffff:ffff", "64:ff9b:1::/48 is local NAT64 (RFC 8215)", outside("64:ff9b:0:ffff:ffff:ffff:ffff:ffff"), outside("64:ff9b:2::")},
 	{"100::", "100::ffff:ffff:ffff:ffff", "100::/64 is discard-only (RFC 6666)", outside("ff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"), "100:0:0:1::/64 is a dummy prefix (RFC 9780)"},
