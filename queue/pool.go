@@ -93,18 +93,31 @@ func (p *pool) wake(name string, due int64) {
 	p.nudge()
 }
 
+// Forever is a pause without an end of its own.
+var Forever = time.UnixMicro(never).UTC()
+
 // Pause keeps a lane from being worked on until a time; the zero time ends a
-// pause. It lasts as long as the process: whoever pauses for longer remembers it.
+// pause. Attempts under way go on. It lasts as long as the process: whoever pauses
+// for longer remembers it.
 func (q *Queue) Pause(queue, laneName string, until time.Time) {
-	if p := q.pools[queue]; p != nil {
-		p.mu.Lock()
-		l := p.lane(laneName)
-		if l.paused = 0; !until.IsZero() {
-			l.paused = until.UnixMicro()
-		}
-		p.mu.Unlock()
-		p.nudge()
+	p := q.pools[queue]
+	if p == nil {
+		return
 	}
+	p.mu.Lock()
+	l := p.lane(laneName)
+	var back []*Job
+	if l.paused = 0; !until.IsZero() {
+		l.paused = until.UnixMicro()
+		if back = l.jobs; len(back) > 0 {
+			l.jobs = nil
+			p.waiting -= len(back)
+			p.order = slices.DeleteFunc(p.order, func(o *lane) bool { return o == l })
+		}
+	}
+	p.mu.Unlock()
+	go p.giveBack(back)
+	p.nudge()
 }
 
 // Limit bounds the attempts under way in one lane; 0 means the queue's LaneConcurrency.
@@ -255,18 +268,18 @@ func (p *pool) claim(now int64) (until int64, err error) {
 		if err != nil {
 			return 0, fmt.Errorf("claim items: %w", err)
 		}
-		p.accept(wants)
+		p.accept(wants, now)
 	}
 }
 
-const jobColumns = "seq,id,key,uniq,payload,attempts,enqueued_at,first_failure,last_error,trace"
+const jobColumns = "seq,id,key,uniq,payload,attempts,enqueued_at,first_failure,last_error,trace,note"
 
 func claimLane(tx *store.Tx, queue string, w *want, now, leaseEnd int64, claim string) error {
 	sql := "UPDATE _pylon_queue SET due=?, claim=? WHERE seq IN (SELECT seq FROM _pylon_queue WHERE queue=? AND lane=? AND due<=? ORDER BY due, seq LIMIT ?" +
 		tx.Dialect().SkipLocked + ") RETURNING " + jobColumns
 	args := []store.Value{store.Int(leaseEnd), store.String(claim), store.String(queue), store.String(w.lane.name), store.Int(now), store.Int(int64(w.n))}
 	err := tx.Query(sql, args, func(r store.Rows) error {
-		w.jobs = append(w.jobs, &Job{
+		j := &Job{
 			seq: r.Value(0, store.TypeInt).Int(),
 			Item: Item{ID: r.Value(1, store.TypeString).Str(), Queue: queue, Lane: w.lane.name, Key: r.Value(2, store.TypeString).Str(),
 				Unique: r.Value(3, store.TypeString).Str(), Payload: []byte(r.Value(4, store.TypeBytes).Str())},
@@ -276,7 +289,11 @@ func claimLane(tx *store.Tx, queue string, w *want, now, leaseEnd int64, claim s
 			LastError:    r.Value(8, store.TypeString).Str(),
 			TraceParent:  r.Value(9, store.TypeString).Str(),
 			claim:        claim,
-		})
+		}
+		if note := r.Value(10, store.TypeBytes); !note.IsNull() {
+			j.Note = []byte(note.Str())
+		}
+		w.jobs = append(w.jobs, j)
 		return nil
 	})
 	slices.SortFunc(w.jobs, func(a, b *Job) int { return int(min(1, max(-1, a.seq-b.seq))) })
@@ -319,7 +336,7 @@ func (p *pool) wants(now int64) (wants []*want, until int64) {
 }
 
 // accept takes claimed jobs over and starts what may run.
-func (p *pool) accept(wants []*want) {
+func (p *pool) accept(wants []*want, now int64) {
 	p.mu.Lock()
 	var back []*Job
 	for _, w := range wants {
@@ -333,7 +350,7 @@ func (p *pool) accept(wants []*want) {
 		if len(w.jobs) == 0 {
 			continue
 		}
-		if p.stopping {
+		if p.stopping || l.paused > now {
 			back = append(back, w.jobs...)
 			for _, j := range w.jobs {
 				p.held[j] = struct{}{}

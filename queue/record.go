@@ -101,6 +101,9 @@ func (q *Queue) recordJob(tx *store.Tx, f finished) error {
 			return fmt.Errorf("record what %s learnt: %w", j.Queue, err)
 		}
 	}
+	if o.Note != nil {
+		j.Note = o.Note
+	}
 	now := tx.Now()
 	switch o.kind {
 	case outcomeDone:
@@ -122,8 +125,8 @@ func (q *Queue) recordJob(tx *store.Tx, f finished) error {
 		}
 		due := now.Add(max(b.Delay(j.Attempts), o.delay))
 		tx.OnCommit(func() { q.wake(j.Queue, j.Lane, due.UnixMicro()) })
-		return tx.Exec("UPDATE _pylon_queue SET due=?, claim=NULL, attempts=attempts+1, first_failure=?, last_error=? WHERE seq=?",
-			micros(due), store.Time(first), store.String(message(o.err)), store.Int(j.seq))
+		return tx.Exec("UPDATE _pylon_queue SET due=?, claim=NULL, attempts=attempts+1, first_failure=?, last_error=?, note=? WHERE seq=?",
+			micros(due), store.Time(first), store.String(message(o.err)), optBytes(j.Note), store.Int(j.seq))
 	default:
 		return q.bury(tx, f)
 	}
@@ -147,7 +150,7 @@ func (b Backoff) Delay(failures int) time.Duration {
 
 func (q *Queue) reschedule(tx *store.Tx, j *Job, at time.Time) error {
 	tx.OnCommit(func() { q.wake(j.Queue, j.Lane, at.UnixMicro()) })
-	return tx.Exec("UPDATE _pylon_queue SET due=?, claim=NULL WHERE seq=?", micros(at), store.Int(j.seq))
+	return tx.Exec("UPDATE _pylon_queue SET due=?, claim=NULL, note=? WHERE seq=?", micros(at), optBytes(j.Note), store.Int(j.seq))
 }
 
 // remove deletes an item and lets the next one with its key go.
@@ -177,15 +180,18 @@ func (q *Queue) bury(tx *store.Tx, f finished) error {
 			return fmt.Errorf("record the dead letter of %s: %w", j.Queue, err)
 		}
 	}
+	tx.OnCommit(func() {
+		q.metrics.count(q.metrics.dead, j.Queue)
+		q.log.Warn("an item failed for good", "queue", j.Queue, "lane", j.Lane, "item", j.ID, "attempts", j.Attempts+1, "error", err)
+	})
+	if f.pool.cfg.NoDeadLetters {
+		return q.remove(tx, j)
+	}
 	if err := tx.Exec("INSERT INTO _pylon_queue_dead (id,queue,lane,key,payload,attempts,enqueued_at,died_at,last_error,trace) VALUES (?,?,?,?,?,?,?,?,?,?) ON CONFLICT (id) DO NOTHING",
 		store.String(j.ID), store.String(j.Queue), store.String(j.Lane), store.OptString(j.Key), store.Bytes(j.Payload), store.Int(int64(j.Attempts+1)),
 		store.Time(j.EnqueuedAt), store.Time(tx.Now()), store.String(message(err)), store.OptString(j.TraceParent)); err != nil {
 		return err
 	}
-	tx.OnCommit(func() {
-		q.metrics.count(q.metrics.dead, j.Queue)
-		q.log.Warn("an item failed for good", "queue", j.Queue, "lane", j.Lane, "item", j.ID, "attempts", j.Attempts+1, "error", err)
-	})
 	return q.remove(tx, j)
 }
 
