@@ -140,9 +140,10 @@ func (p *Plugin) send(ctx context.Context, h *hook, m message) *attempt {
 	}
 	defer res.Body.Close()
 	a.status, a.header = res.StatusCode, res.Header
-	if a.succeeded() {
+	switch {
+	case a.succeeded():
 		p.drain(res)
-	} else {
+	case a.status >= 300: // after 101 the body is the connection, which nobody ends
 		a.response = readSnippet(res.Body)
 	}
 	a.took = p.clock.Since(a.at)
