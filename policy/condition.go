@@ -40,4 +40,3 @@ func (c *Condition) Holds(w *store.Write) bool {
 	}
 	return c.holds(env{actor: w.Actor, data: w.Row(), existing: before})
 }
-
