@@ -56,7 +56,7 @@ func (a *attempt) succeeded() bool { return a.status >= 200 && a.status < 300 }
 
 func (a *attempt) Error() string {
 	if a.status == 0 {
-		return a.err.Error()
+		return storable(a.err.Error()) // it may quote what a receiver sent
 	}
 	return fmt.Sprintf("the receiver answered %d %s", a.status, http.StatusText(a.status))
 }
@@ -80,7 +80,7 @@ func (p *Plugin) deliver(ctx context.Context, j *queue.Job) queue.Outcome {
 		return queue.Dead(err)
 	}
 	a := p.send(ctx, h, message{id: j.ID, body: j.Payload, attempt: j.Attempts + 1, idOnly: n.IDOnly})
-	if errors.Is(ctx.Err(), context.Canceled) && !a.succeeded() {
+	if !a.succeeded() && errors.Is(ended(ctx), context.Canceled) {
 		return queue.Retry(a, 0) // the process stops: the queue does not count it, and it says nothing of the receiver
 	}
 	p.metrics.attempted(ctx, h, a)
@@ -196,18 +196,23 @@ func (p *Plugin) drain(res *http.Response) {
 func readSnippet(body io.Reader) string {
 	kept, _ := io.ReadAll(io.LimitReader(body, keepResponse))             //nolint:errcheck // what was read is all there is to keep
 	io.Copy(io.Discard, io.LimitReader(body, drainResponse-keepResponse)) //nolint:errcheck // the connection is closed if draining fails
-	return bounded(strings.ReplaceAll(strings.ToValidUTF8(string(kept), "\uFFFD"), "\x00", "\uFFFD"), keepResponse)
+	return bounded(storable(string(kept)), keepResponse)
 }
 
-// bounded cuts a text to at most limit bytes, between characters.
+// storable is a text without what no database holds.
+func storable(s string) string {
+	return strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
+}
+
+// bounded cuts a valid text to at most limit bytes, between characters.
 func bounded(s string, limit int) string {
-	for len(s) > limit {
-		s = s[:limit]
-		for len(s) > 0 && !utf8.ValidString(s[max(0, len(s)-utf8.UTFMax):]) {
-			s = s[:len(s)-1]
-		}
+	if len(s) <= limit {
+		return s
 	}
-	return s
+	for !utf8.RuneStart(s[limit]) {
+		limit--
+	}
+	return s[:limit]
 }
 
 // retryAfter reads the header's two forms (RFC 9110, 10.2.3) within bounds.
@@ -227,7 +232,7 @@ func retryAfter(value string, now time.Time) time.Duration {
 // plainError takes the address out of an HTTP client's error: it may hold a
 // secret in its path or query.
 func plainError(ctx context.Context, err error) error {
-	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+	if errors.Is(ended(ctx), context.DeadlineExceeded) {
 		return fmt.Errorf("the receiver did not answer within %s", attemptTimeout)
 	}
 	var e *url.Error
@@ -235,6 +240,17 @@ func plainError(ctx context.Context, err error) error {
 		return e.Err
 	}
 	return err
+}
+
+// ended is why ctx is over, nil when it is not. A context with a clock of a test
+// answers Err only when it is over.
+func ended(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	default:
+		return nil
+	}
 }
 
 // note is what is remembered of a delivery between its attempts.
