@@ -197,14 +197,41 @@ func (q *Queue) Enqueue(tx *store.Tx, it Item) (string, error) {
 	case it.Unique != "":
 		insert = insertUniqueSQL
 	}
-	if err := tx.Exec(insert, args...); err != nil {
+	p := q.pools[it.Queue]
+	if p == nil || !p.alone || it.Unique != "" || !notBefore.IsNull() {
+		if err := tx.Exec(insert, args...); err != nil {
+			return "", fmt.Errorf("enqueue for %s: %w", it.Queue, err)
+		}
+		tx.OnCommit(func() {
+			q.enqueued(p, it.Queue)
+			q.wake(it.Queue, it.Lane, due)
+		})
+		return it.ID, nil
+	}
+	j := &Job{Item: it, EnqueuedAt: now, TraceParent: args[len(args)-1].Str()}
+	if err := tx.Query(insert+" RETURNING seq,due", args, func(r store.Rows) error {
+		j.seq, due = r.Value(0, store.TypeInt).Int(), r.Value(1, store.TypeInt).Int()
+		return nil
+	}); err != nil {
 		return "", fmt.Errorf("enqueue for %s: %w", it.Queue, err)
 	}
 	tx.OnCommit(func() {
-		q.metrics.count(q.metrics.enqueued, it.Queue)
-		q.wake(it.Queue, it.Lane, due)
+		q.enqueued(p, it.Queue)
+		if due != never { // otherwise it goes when the one before it is done
+			p.offer(j, due)
+		}
 	})
 	return it.ID, nil
+}
+
+func (q *Queue) enqueued(p *pool, queue string) {
+	labels := metric.MeasurementOption(nil)
+	if p != nil {
+		labels = p.labels
+	} else {
+		labels = queueLabels(queue)
+	}
+	q.metrics.count(q.metrics.enqueued, labels)
 }
 
 const (

@@ -24,17 +24,21 @@ const deadline = 20 * time.Second
 
 // rig is a queue on a real database with a clock that the test moves.
 type rig struct {
-	t     *testing.T
-	path  string
-	clock *clockwork.FakeClock
-	db    *store.DB
-	q     *queue.Queue
-	close func()
-	ctx   context.Context
+	t    *testing.T
+	path string
+	// shared: other processes may serve the database too.
+	shared bool
+	clock  *clockwork.FakeClock
+	db     *store.DB
+	q      *queue.Queue
+	close  func()
+	ctx    context.Context
 }
 
-func newRig(t *testing.T) *rig {
-	r := &rig{t: t, path: filepath.Join(t.TempDir(), "q.db"), clock: clockwork.NewFakeClockAt(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)),
+func newRig(t *testing.T) *rig { return openRig(t, false) }
+
+func openRig(t *testing.T, shared bool) *rig {
+	r := &rig{t: t, shared: shared, path: filepath.Join(t.TempDir(), "q.db"), clock: clockwork.NewFakeClockAt(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)),
 		ctx: store.WithActor(t.Context(), store.System("test"))}
 	r.open()
 	t.Cleanup(func() { r.close() })
@@ -44,7 +48,7 @@ func newRig(t *testing.T) *rig {
 // open starts from the database file as a new process would.
 func (r *rig) open() {
 	r.t.Helper()
-	e, err := sqlite.Open(r.path, sqlite.Options{Exclusive: true})
+	e, err := sqlite.Open(r.path, sqlite.Options{Exclusive: !r.shared})
 	must(r.t, err)
 	s, err := store.NewSchema(nil, queue.Tables())
 	must(r.t, err)
@@ -490,7 +494,7 @@ func TestWorkCutShortIsRepeatedAfterARestartWithTheSameID(t *testing.T) {
 }
 
 func TestALostLeaseRecordsNothing(t *testing.T) {
-	r := newRig(t)
+	r := openRig(t, true)
 	started := make(chan struct{}, 8)
 	proceed := make(chan struct{})
 	r.handle(queue.Config{Concurrency: 1, Worker: queue.WorkerFunc(func(context.Context, *queue.Job) queue.Outcome {

@@ -220,6 +220,9 @@ func desired(s *schema.Schema, t *store.Table) *schema.Table {
 		c, _ := at.Column(name)
 		key = append(key, c)
 	}
+	if len(key) == 1 && t.Numbered() {
+		key[0].AddAttrs(&atlas.AutoIncrement{}) // a number is never given twice
+	}
 	at.SetPrimaryKey(schema.NewPrimaryKey(key...))
 	for _, ix := range t.Indexes {
 		ai := schema.NewIndex(ix.Name).SetUnique(ix.Unique)
