@@ -33,7 +33,8 @@ type bench struct {
 	paced    [len(neighbours)][]pacedResult
 	writes   [len(receivers)][]load.Result
 	latency  []idleLatency
-	size     int64 // bytes of a delivery
+	resting  []float64 // share of a core that an idle server takes
+	size     int64     // bytes of a delivery
 }
 
 // series are the two rates of each round that are compared.
@@ -155,7 +156,7 @@ func (b *bench) endToEndRate(ctx context.Context, f fan) (rate float64, err erro
 	for i := range addresses {
 		addresses[i] = b.sink.address("d", i)
 	}
-	err = b.serve(ctx, addresses, func(p *process.Pylon) error {
+	err = b.serve(ctx, addresses, func(p *process.Pylon, _ *process.Process) error {
 		if err := b.sink.reset(); err != nil {
 			return err
 		}
@@ -199,7 +200,7 @@ func (b *bench) measureWrites(ctx context.Context, i int) error {
 	case 2:
 		addresses = []string{b.sink.address("hang", 0)}
 	}
-	err := b.serve(ctx, addresses, func(p *process.Pylon) error {
+	err := b.serve(ctx, addresses, func(p *process.Pylon, _ *process.Process) error {
 		result := load.Run(ctx, load.Options{
 			Concurrency: concurrency, Warmup: b.warmup, Duration: b.duration,
 			NewRequest: func(worker, i int) *http.Request {

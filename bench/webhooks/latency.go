@@ -15,11 +15,42 @@ import (
 // idleLatency are the percentiles over the writes of one round.
 type idleLatency struct{ answer, send [3]time.Duration } // p50, p99, max
 
-// measureIdle writes single rows to a server that has nothing else to do and
-// compares the clock of the sink with its own: the same one.
+// restFor is how long a server is looked at while nobody asks it for anything.
+const restFor = 2 * time.Second
+
+// rest is the share of a core that the server takes for nothing, after a delivery
+// and a second to settle.
+func (b *bench) rest(ctx context.Context, p *process.Pylon, running *process.Process) error {
+	if _, err := process.Do(p.Request(http.MethodPost, "/api/entities/Item", row(0, 0)).WithContext(ctx)); err != nil {
+		return err
+	}
+	if _, _, err := b.sink.await(ctx, 1, 1); err != nil {
+		return err
+	}
+	var taken [2]time.Duration
+	for i, wait := range []time.Duration{time.Second, restFor} {
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		var err error
+		if taken[i], err = process.CPUTime(running.Pid()); err != nil {
+			return err
+		}
+	}
+	b.resting = append(b.resting, float64(taken[1]-taken[0])/float64(restFor))
+	return nil
+}
+
+// measureIdle looks at a server that has nothing to do, then writes single rows to
+// it and compares the clock of the sink with its own: the same one.
 func (b *bench) measureIdle(ctx context.Context) error {
-	return b.serve(ctx, []string{b.sink.address("timed", 0)}, func(p *process.Pylon) error {
+	return b.serve(ctx, []string{b.sink.address("timed", 0)}, func(p *process.Pylon, running *process.Process) error {
 		if err := b.sink.reset(); err != nil {
+			return err
+		}
+		if err := b.rest(ctx, p, running); err != nil {
 			return err
 		}
 		begun, answered := map[string]int64{}, map[string]int64{}
@@ -46,7 +77,7 @@ func (b *bench) measureIdle(ctx context.Context) error {
 				return ctx.Err()
 			}
 		}
-		if _, _, err := b.sink.await(ctx, 1, int64(settle+b.idle)); err != nil {
+		if _, _, err := b.sink.await(ctx, 1, int64(1+settle+b.idle)); err != nil {
 			return err
 		}
 		send, err := b.arrivals(begun)

@@ -38,7 +38,7 @@ func (b *bench) beside(ctx context.Context, i int, healthy string, measure func(
 	case 3:
 		addresses = append(addresses, b.sink.address("hang", 1))
 	}
-	err := b.serve(ctx, addresses, func(p *process.Pylon) error {
+	err := b.serve(ctx, addresses, func(p *process.Pylon, _ *process.Process) error {
 		if err := b.sink.reset(); err != nil {
 			return err
 		}

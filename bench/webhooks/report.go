@@ -79,6 +79,8 @@ func (b *bench) report(w io.Writer) {
 		latency(fmt.Sprintf("%d writes/s, sending to arrival at one endpoint, beside it %s", pace, n), all, 0)
 	}
 	t.Flush()
+	rest := load.Median(b.resting)
+	fmt.Fprintf(w, "\nidle with one hook: %.1f %% of a core (none %s)\n", 100*rest, mark(rest < 0.01))
 }
 
 func (b *bench) pacedRates(i int) (out []float64) {
