@@ -231,7 +231,7 @@ func (p *pool) scan() error {
 			if err != nil || next.IsNull() {
 				return err
 			}
-			due, err := nextDue(tx, p.name, next.Str(), 0)
+			due, err := nextDue(tx, p.name, next.Str())
 			if err != nil {
 				return err
 			}

@@ -676,7 +676,7 @@ func TestNothingIsWorkedOnTwice(t *testing.T) {
 					return queue.Done()
 				})})
 			must(t, r.q.Start(r.ctx))
-			const writers, each = 8, 150
+			const writers, each = 8, 80
 			over := make(chan struct{})
 			var clock, all sync.WaitGroup
 			clock.Go(func() { // time goes on, and a lane is paused now and then

@@ -68,6 +68,8 @@ func (p *Plugin) Provision(_ context.Context, host plugin.Host) error {
 		return err
 	}
 	p.transport = host.Outbound().Transport()
+	// Many hooks may lead to one host; what is not kept is dialled anew.
+	p.transport.MaxIdleConnsPerHost, p.transport.MaxIdleConns = concurrency, 2*concurrency
 	if p.config.RetentionDays > 0 {
 		if err := p.queue.Every("webhooks.purge", purgeEvery, p.purge); err != nil {
 			return err
