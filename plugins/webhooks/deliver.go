@@ -34,6 +34,9 @@ const (
 	maxRetryAfter = 24 * time.Hour
 )
 
+// maxError bounds an attempt's error on record and in the log.
+const maxError = 1 << 10
+
 // HeaderPayload tells that a body was too large and holds the id alone as data.
 const HeaderPayload = "X-Pylon-Payload"
 
@@ -56,9 +59,9 @@ func (a *attempt) succeeded() bool { return a.status >= 200 && a.status < 300 }
 
 func (a *attempt) Error() string {
 	if a.status == 0 {
-		return storable(a.err.Error()) // it may quote what a receiver sent
+		return bounded(storable(a.err.Error()), maxError) // it may quote what a receiver sent
 	}
-	return fmt.Sprintf("the receiver answered %d %s", a.status, http.StatusText(a.status))
+	return strings.TrimSpace(fmt.Sprintf("the receiver answered %d %s", a.status, http.StatusText(a.status)))
 }
 
 func (a *attempt) Unwrap() error { return a.err }
@@ -139,9 +142,12 @@ func (p *Plugin) send(ctx context.Context, h *hook, m message) *attempt {
 	}
 	defer res.Body.Close()
 	a.status, a.header = res.StatusCode, res.Header
-	if a.succeeded() {
+	switch {
+	case a.succeeded():
 		p.drain(res)
-	} else {
+	case a.status == http.StatusSwitchingProtocols:
+		// What follows is no answer but a connection, which no context ends.
+	default:
 		a.response = readSnippet(res.Body)
 	}
 	a.took = p.clock.Since(a.at)
