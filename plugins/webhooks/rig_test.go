@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -339,6 +340,21 @@ func (r *rig) waitWaiting(hook string, n int) {
 func (r *rig) hasMetric(line string) bool {
 	_, body := r.do("GET", "/metrics", "")
 	return strings.Contains(body, "\n"+line+"\n")
+}
+
+// metric is the value of a metric with its labels, 0 when it is not there.
+func (r *rig) metric(name string) int {
+	_, body := r.do("GET", "/metrics", "")
+	for line := range strings.Lines(body) {
+		if value, ok := strings.CutPrefix(line, name+" "); ok {
+			n, err := strconv.Atoi(strings.TrimSpace(value))
+			if err != nil {
+				r.t.Fatal(line)
+			}
+			return n
+		}
+	}
+	return 0
 }
 
 func (r *rig) waitMetric(line string) {
