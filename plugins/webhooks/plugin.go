@@ -67,8 +67,10 @@ func (p *Plugin) Provision(_ context.Context, host plugin.Host) error {
 	if err := p.newMetrics(host.Meter()); err != nil {
 		return err
 	}
+	transport := host.Outbound().Transport()
+	transport.ResponseHeaderTimeout = 0 // an attempt's time is the bound: a receiver may use all of it
 	p.client = &http.Client{
-		Transport: host.Outbound().Transport(),
+		Transport: transport,
 		// A redirect would repeat the data at an address nobody configured.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
