@@ -35,6 +35,9 @@ type Selection struct {
 // replayBatch is how many deliveries are put back in one transaction.
 const replayBatch = 200
 
+// maxIDs bounds how many ids a selection may list.
+const maxIDs = 10000
+
 // Replay puts failed deliveries back to work, oldest first, with their ids and
 // bodies. It answers how many; what is being replayed already is not counted.
 func (p *Plugin) Replay(ctx context.Context, s Selection) (n int, err error) {
@@ -135,6 +138,9 @@ func (p *Plugin) filter(s Selection) (store.Filter, error) {
 		if _, err := p.hookNamed(s.To); err != nil {
 			return nil, err
 		}
+	}
+	if len(s.IDs) > maxIDs {
+		return nil, store.Errorf(store.Invalid, "INVALID_VALUE", "ids lists %d deliveries, it may list %d", len(s.IDs), maxIDs).WithField("ids")
 	}
 	if s.IDs != nil {
 		in := store.In{Field: field("deliveryId")}
