@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -287,22 +288,7 @@ func TestReplayTwiceAtOnce(t *testing.T) {
 // A thousand are put back in batches, each once and, where the hook says so, in order.
 func TestReplayOfAThousand(t *testing.T) {
 	r := newRig(t, `{ "name": "h", "entity": "Order", "url": "URL/h", "ordered": "hook", "retry": { "max_attempts": 1 } }`, "", nil)
-	// A refusal that ends each delivery and says nothing of the receiver.
-	n := 0
-	r.mu.Lock()
-	r.handlers["/h"] = func(w http.ResponseWriter, _ *http.Request) {
-		if n++; n%9 != 0 { // one success in between keeps the hook working
-			w.WriteHeader(400)
-		}
-	}
-	r.mu.Unlock()
-	operation := `,{"op":"insert","entity":"Order","data":{"n":1}}`
-	r.must("POST", "/api/transact", "["+strings.Repeat(operation, 1125)[1:]+"]")
-	r.receiveN(1125)
-	r.waitWaiting("h", 0)
-	if h := r.hook("h"); h.Failed != 1000 || h.State != "active" {
-		t.Fatalf("%+v", h)
-	}
+	r.failMany(1000)
 	r.on("/h", nil)
 	if answer := r.replay(`{"hook":"h"}`); answer != `{"replayed":1000}` {
 		t.Fatal(answer)
@@ -320,5 +306,26 @@ func TestReplayOfAThousand(t *testing.T) {
 	}
 	if answer := r.replay(`{"delivered":true,"dry_run":true}`); answer != `{"matched":1000}` {
 		t.Error(answer)
+	}
+}
+
+// failMany leaves n failed deliveries of the hook h, whose receiver is at /h and which
+// has one attempt. One success in nine keeps the hook working.
+func (r *rig) failMany(n int) {
+	r.t.Helper()
+	var asked atomic.Int32
+	r.mu.Lock()
+	r.handlers["/h"] = func(w http.ResponseWriter, _ *http.Request) {
+		if asked.Add(1)%9 != 0 {
+			w.WriteHeader(400)
+		}
+	}
+	r.mu.Unlock()
+	all := n + n/8
+	r.must("POST", "/api/transact", "["+strings.Repeat(`,{"op":"insert","entity":"Order","data":{"n":1}}`, all)[1:]+"]")
+	r.receiveN(all)
+	r.waitWaiting("h", 0)
+	if h := r.hook("h"); h.Failed != n || h.State != "active" {
+		r.t.Fatalf("%+v", h)
 	}
 }
