@@ -2,6 +2,7 @@ package webhooks_test
 
 import (
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -95,6 +96,33 @@ func TestBreaker(t *testing.T) {
 	if h := r.hook("h"); h.State != "active" {
 		t.Errorf("%+v", h)
 	}
+}
+
+// Many attempts that fail at once are one piece of news: the first probe comes after
+// the first pause all the same. One of them that arrives late and well is another.
+func TestManyFailuresAtOnce(t *testing.T) {
+	r := newRig(t, `{ "name": "h", "entity": "Order", "url": "URL/h", "retry": { "max_attempts": 100, "backoff_secs": 1 } }`, "", nil)
+	fail, slow := make(chan struct{}), make(chan struct{})
+	r.answers <- func(http.ResponseWriter) { <-slow }
+	r.create(`{"n":0}`)
+	r.receive()
+	r.on("/h", func(w http.ResponseWriter) { <-fail; w.WriteHeader(500) })
+	r.must("POST", "/api/transact", "["+strings.Repeat(`,{"op":"insert","entity":"Order","data":{"n":1}}`, 60)[1:]+"]")
+	r.receiveN(31) // as many as may be under way
+	close(fail)
+	r.waitFailures(31)
+	r.nothing()
+	r.clock.Advance(5*time.Second - time.Millisecond)
+	r.nothing()
+	r.clock.Advance(time.Millisecond)
+	r.receive()
+	r.waitFailures(32)
+	r.nothing()
+	r.on("/h", nil)
+	close(slow)
+	r.receiveN(60)
+	r.waitState("h", "active")
+	r.waitWaiting("h", 0)
 }
 
 // What a receiver takes issue with now and then says nothing of the receiver.

@@ -147,12 +147,18 @@ func TestTestDeliveries(t *testing.T) {
 		t.Errorf("%+v", bad)
 	}
 	r.answers <- r.hang
-	ended := make(chan testResult)
+	ended := make(chan testResult, 1)
 	r.receive()
 	go func() { ended <- r.test("h") }()
 	r.receive()
 	r.clock.Advance(15 * time.Second)
-	if bad := <-ended; bad.Delivered || bad.Status != 0 || bad.Error != "the receiver did not answer within 15s" || bad.MS != 15000 {
+	var bad testResult
+	select {
+	case bad = <-ended:
+	case <-time.After(deadline): // sooner than the request's own
+		t.Fatal("the test delivery does not end")
+	}
+	if bad.Delivered || bad.Status != 0 || bad.Error != "the receiver did not answer within 15s" || bad.MS != 15000 {
 		t.Errorf("%+v", bad)
 	}
 	if h := r.hook("h"); h.State != "active" || h.Failed != 0 || h.Waiting != 0 {

@@ -330,6 +330,28 @@ func TestGone(t *testing.T) {
 	}
 }
 
+// abort-message ends a delivery with attempts left, and the hook goes on.
+func TestAbortMessage(t *testing.T) {
+	r := newRig(t, `{ "name": "h", "entity": "Order", "url": "URL", "ordered": "hook", "retry": { "max_attempts": 3 } }`, "", nil)
+	r.answers <- status(500)
+	r.answers <- status(422, "webhook-delivery", "abort-message")
+	first, second := r.create(`{"n":1}`), r.create(`{"n":2}`)
+	r.receive()
+	r.advance(1, 12*time.Second)
+	for _, want := range []string{first, second} {
+		if got := r.receive(); got.row() != want {
+			t.Errorf("%+v", got)
+		}
+	}
+	if row := r.failed(); row["rowId"] != first || row["attempts"] != 2.0 || row["responseStatus"] != 422.0 {
+		t.Errorf("%v", row)
+	}
+	r.waitWaiting("h", 0)
+	if h := r.hook("h"); h.State != "active" {
+		t.Errorf("%+v", h)
+	}
+}
+
 // An accepted delivery does not wait for the end of its answer: after a second its
 // place is free, long before the attempt's time is over.
 func TestDripsAfterAccepting(t *testing.T) {

@@ -79,11 +79,19 @@ func TestReplayOfOne(t *testing.T) {
 	if h := r.hook("h"); h.Failed != 0 || h.Waiting != 0 {
 		t.Errorf("%+v", h)
 	}
-	// What arrived can be sent again, by its id.
+	// What arrived can be sent again, by its id; its row does not tell of the last time then.
+	r.on("/h", status(500))
 	r.must("POST", path, "")
 	if got := r.receive(); got.id() != first.id() {
 		t.Errorf("%+v", got)
 	}
+	r.waitFailures(3)
+	if row := r.failed(); row["state"] != "replaying" || row["deliveredAt"] != nil {
+		t.Errorf("%v", row)
+	}
+	r.clock.Advance(12 * time.Second)
+	r.receive()
+	r.wait("it failed again", func() bool { return r.failed()["state"] == "failed" })
 	r.refused("/api/webhooks/deliveries/wh_none/replay", "", 404, `"code":"NOT_FOUND"`)
 	r.refused(path, `{"too":"h"}`, 400, `did you mean \"to\"`)
 	r.refused(path, `{"to":"nobody"}`, 409, `"code":"HOOK_NOT_DECLARED"`)
