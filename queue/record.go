@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"time"
 
 	"github.com/pylon-go/pylon/store"
@@ -219,15 +220,12 @@ func (q *Queue) bury(tx *store.Tx, f *finished) error {
 	return q.remove(tx, f)
 }
 
-// message is an error's text within bounds.
+// message is an error's text within bounds, as every database can hold it.
 func message(err error) string {
 	if err == nil {
 		return ""
 	}
 	const limit = 1024
-	s := err.Error()
-	if len(s) > limit {
-		s = s[:limit]
-	}
-	return s
+	s := strings.ReplaceAll(err.Error(), "\x00", "")
+	return strings.ToValidUTF8(s[:min(len(s), limit)], "")
 }

@@ -31,7 +31,20 @@ func DecodeJSON(body []byte, into any) error {
 	if errors.As(err, &wrong) {
 		return Errorf(Invalid, "INVALID_VALUE", "%s must be %s, got %s", wrong.Field, jsonTypeName(wrong.Type), wrong.Value).WithField(wrong.Field)
 	}
-	return err
+	if err == nil {
+		return nil
+	}
+	// The body is JSON with known keys: a value does not read itself, as a time does
+	// not that is none. Which one it was is found by trying each alone.
+	field := ""
+	EachMember(body, func(key string, raw []byte) error { //nolint:errcheck // it was gone through above
+		alone, wrong := json.Marshal(map[string]json.RawMessage{key: raw})
+		if wrong == nil && field == "" && json.Unmarshal(alone, reflect.New(reflect.TypeOf(into).Elem()).Interface()) != nil {
+			field = key
+		}
+		return nil
+	})
+	return Errorf(Invalid, "INVALID_VALUE", "%s has a value of the wrong form", field).WithField(field).WithHint("times are written like 2026-01-31T09:30:00Z")
 }
 
 func jsonKeys(v any) []string {

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"text/tabwriter"
 	"time"
 
@@ -119,6 +120,8 @@ func webhooksReplayCommand(server *client) *cobra.Command {
 		Long: "Sends deliveries again that failed for good, with their ids and bodies: those\n" +
 			"given by id, or all that match the flags. --all without flags means every one.",
 		RunE: func(c *cobra.Command, args []string) error {
+			slices.Sort(args) // one that is given twice is meant once
+			args = slices.Compact(args)
 			s.IDs = args
 			for _, bound := range []struct {
 				flag, value string

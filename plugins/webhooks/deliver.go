@@ -3,6 +3,7 @@ package webhooks
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -33,6 +34,9 @@ const (
 	maxRetryAfter = 24 * time.Hour
 )
 
+// maxError bounds an attempt's error on record and in the log.
+const maxError = 1 << 10
+
 // HeaderPayload tells that a body was too large and holds the id alone as data.
 const HeaderPayload = "X-Pylon-Payload"
 
@@ -55,9 +59,9 @@ func (a *attempt) succeeded() bool { return a.status >= 200 && a.status < 300 }
 
 func (a *attempt) Error() string {
 	if a.status == 0 {
-		return storable(a.err.Error()) // it may quote what a receiver sent
+		return bounded(storable(a.err.Error()), maxError) // it may quote what a receiver sent
 	}
-	return fmt.Sprintf("the receiver answered %d %s", a.status, http.StatusText(a.status))
+	return strings.TrimSpace(fmt.Sprintf("the receiver answered %d %s", a.status, http.StatusText(a.status)))
 }
 
 func (a *attempt) Unwrap() error { return a.err }
@@ -76,7 +80,7 @@ func (p *Plugin) deliver(ctx context.Context, j *queue.Job) queue.Outcome {
 	}
 	n, err := decodeNote(j.Note)
 	if err != nil {
-		return queue.Dead(err)
+		return queue.Dead(err).WithNote(note{}.encode())
 	}
 	a := p.send(ctx, h, message{id: j.ID, body: j.Payload, attempt: j.Attempts + 1, idOnly: n.IDOnly})
 	if !a.succeeded() && errors.Is(ended(ctx), context.Canceled) {
@@ -143,7 +147,9 @@ func (p *Plugin) send(ctx context.Context, h *hook, m message) *attempt {
 	switch {
 	case a.succeeded():
 		p.drain(res)
-	case a.status >= 300: // after 101 the body is the connection, which nobody ends
+	case a.status == http.StatusSwitchingProtocols:
+		// What follows is no answer but a connection, which no context ends.
+	default:
 		a.response = readSnippet(res.Body)
 	}
 	a.took = p.clock.Since(a.at)
@@ -223,18 +229,23 @@ func retryAfter(value string, now time.Time) time.Duration {
 		return 0
 	}
 	var d time.Duration
-	if secs, err := strconv.ParseInt(value, 10, 64); err == nil {
-		d = time.Duration(min(secs, int64(maxRetryAfter/time.Second))) * time.Second
+	secs, err := strconv.ParseInt(value, 10, 64)
+	if err == nil || errors.Is(err, strconv.ErrRange) { // then it is the nearest there is
+		d = time.Duration(max(0, min(secs, int64(maxRetryAfter/time.Second)))) * time.Second
 	} else if at, err := http.ParseTime(value); err == nil {
 		d = at.Sub(now)
 	}
 	return max(0, min(d, maxRetryAfter))
 }
 
-// plainError says what a timeout means.
+// plainError says what the two commonest failures mean.
 func plainError(ctx context.Context, err error) error {
 	if errors.Is(ended(ctx), context.DeadlineExceeded) {
 		return fmt.Errorf("the receiver did not answer within %s", attemptTimeout)
+	}
+	var record tls.RecordHeaderError
+	if errors.As(err, &record) && string(record.RecordHeader[:]) == "HTTP/" {
+		return errors.New("the receiver speaks http where the address says https")
 	}
 	return err
 }

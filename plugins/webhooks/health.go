@@ -84,9 +84,10 @@ func (p *Plugin) worked(h *hook) func(*store.Tx) error {
 	if s.failures == 0 && !s.saved {
 		return nil
 	}
-	steer, saved := s.open || !s.until.IsZero(), s.saved
-	s.failures, s.since, s.open, s.probe, s.until, s.saved = 0, time.Time{}, false, 0, time.Time{}, false
-	if steer {
+	open, saved := s.open, s.saved
+	s.failures, s.since, s.open, s.probe, s.saved = 0, time.Time{}, false, 0, false
+	if open { // otherwise a pause is what the receiver asked for, which this attempt did not know of
+		s.until = time.Time{}
 		p.steer(h)
 		p.log.Info("a webhook's receiver works again", "hook", h.name)
 	}
@@ -122,7 +123,9 @@ func (p *Plugin) failed(h *hook, a *attempt, wait time.Duration) func(*store.Tx)
 	if pause == 0 {
 		return nil
 	}
-	s.until = now.Add(pause)
+	if until := now.Add(pause); until.After(s.until) {
+		s.until = until
+	}
 	p.steer(h)
 	if !s.open || s.saved {
 		return nil

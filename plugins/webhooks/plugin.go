@@ -70,6 +70,7 @@ func (p *Plugin) Provision(_ context.Context, host plugin.Host) error {
 	p.transport = host.Outbound().Transport()
 	// Many hooks may lead to one host; what is not kept is dialled anew.
 	p.transport.MaxIdleConnsPerHost, p.transport.MaxIdleConns = concurrency, 2*concurrency
+	p.transport.ResponseHeaderTimeout = 0 // an attempt's time is the bound: a receiver may use all of it
 	if p.config.RetentionDays > 0 {
 		if err := p.queue.Every("webhooks.purge", purgeEvery, p.purge); err != nil {
 			return err
@@ -90,7 +91,7 @@ func (p *Plugin) Provision(_ context.Context, host plugin.Host) error {
 // hooks that hang at once before a healthy one waits, and after breakAfter
 // failures a hook that hangs takes one place only.
 const (
-	concurrency     = 512
+	concurrency     = 1024
 	hookConcurrency = 32
 )
 

@@ -172,7 +172,7 @@ func (p *Plugin) filter(s Selection) (store.Filter, error) {
 		}
 	}
 	if len(s.IDs) > maxReplay {
-		return nil, store.Errorf(store.Invalid, "INVALID_VALUE", "at most %d ids can be named", maxReplay).WithField("ids")
+		return nil, store.Errorf(store.Invalid, "INVALID_VALUE", "ids lists %d deliveries, it may list %d", len(s.IDs), maxReplay).WithField("ids")
 	}
 	if s.IDs != nil {
 		in := store.In{Field: field("deliveryId")}

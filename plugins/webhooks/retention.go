@@ -42,6 +42,9 @@ func (p *Plugin) purge(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
+			if err := p.dropped(tx.As(store.System(name)), hook, before); err != nil {
+				return err
+			}
 			if n > 0 {
 				tx.OnCommit(func() {
 					p.log.Warn("deliveries of a disabled webhook were deleted: they waited longer than retention_days", "hook", hook, "deliveries", n)
@@ -50,6 +53,34 @@ func (p *Plugin) purge(ctx context.Context) error {
 		}
 		return nil
 	})
+}
+
+// dropped ends the replays of a hook that began before a time: what they put into
+// the queue is not there any more.
+func (p *Plugin) dropped(tx *store.Tx, hook string, before time.Time) error {
+	field := func(name string) int { i, _ := p.deliveries.Lookup(name); return i }
+	patch, err := p.patch(fields{"state": store.String(stateFailed)})
+	if err != nil {
+		return err
+	}
+	for {
+		rows, err := tx.Find(&store.Query{Entity: p.deliveries, Limit: purgeBatch, Filter: store.And{
+			store.Compare{Field: field("hook"), Op: store.Eq, Value: store.String(hook)},
+			store.Compare{Field: field("state"), Op: store.Eq, Value: store.String(stateReplaying)},
+			store.Compare{Field: field("replayedAt"), Op: store.Lt, Value: store.Time(before)},
+		}})
+		if err != nil {
+			return err
+		}
+		for _, row := range rows {
+			if _, err := tx.Update(row.ID, patch); err != nil {
+				return err
+			}
+		}
+		if len(rows) < purgeBatch {
+			return nil
+		}
+	}
 }
 
 func (p *Plugin) purgeFailed(ctx context.Context, before time.Time) (n int, err error) {

@@ -68,7 +68,7 @@ func (p *Plugin) routeReplayOne(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return plugin.Answer(w, http.StatusOK, map[string]int{"replayed": 1})
+	return plugin.Answer(w, http.StatusOK, Replayed{Replayed: 1})
 }
 
 func (p *Plugin) routeReplay(w http.ResponseWriter, r *http.Request) error {
@@ -79,6 +79,9 @@ func (p *Plugin) routeReplay(w http.ResponseWriter, r *http.Request) error {
 	did, err := p.Replay(r.Context(), s)
 	if err != nil {
 		return err
+	}
+	if s.DryRun {
+		return plugin.Answer(w, http.StatusOK, map[string]int{"matched": did.Matched})
 	}
 	return plugin.Answer(w, http.StatusOK, did)
 }

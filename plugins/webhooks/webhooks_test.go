@@ -1,11 +1,8 @@
 package webhooks_test
 
 import (
-	"context"
-	"encoding/json"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -14,146 +11,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jonboulle/clockwork"
 	standard "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
 	"github.com/pylon-go/pylon"
 )
-
-const deadline = 20 * time.Second
-
-// request is a delivery as the receiver saw it.
-type request struct {
-	header http.Header
-	body   string
-}
-
-// rig is an app with hooks and a receiver that answers as the test wants.
-type rig struct {
-	t       *testing.T
-	app     *pylon.App
-	clock   *clockwork.FakeClock
-	got     chan request
-	answers chan func(w http.ResponseWriter)
-	url     string
-}
-
-const admin = "the-administrators-token"
-
-func newRig(t *testing.T, hooks, more string, env map[string]string) *rig {
-	r := &rig{t: t, clock: clockwork.NewFakeClockAt(time.Date(2026, 1, 31, 9, 30, 0, 0, time.UTC)), got: make(chan request, 64), answers: make(chan func(http.ResponseWriter), 64)}
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		body, _ := io.ReadAll(req.Body)
-		r.got <- request{req.Header, string(body)}
-		select {
-		case answer := <-r.answers:
-			answer(w)
-		default:
-		}
-	}))
-	t.Cleanup(server.Close)
-	r.url = server.URL
-	dir := t.TempDir()
-	text := `{ "manifest_version": 1, "name": "hooks", "version": "1",
-	"entities": [
-		{ "name": "Order", "fields": [{ "name": "n", "type": "int" }, { "name": "secret", "type": "string", "optional": true, "serverOnly": true }] },
-	],
-	"policies": [{ "name": "all", "entity": "Order", "allow": "true" }],
-	"plugins": [` + more + `{ "name": "webhooks", "config": { "hooks": [` + strings.NewReplacer("URL", r.url, "PORT", r.url[strings.LastIndexByte(r.url, ':')+1:]).Replace(hooks) + `] } }] }`
-	if err := os.WriteFile(filepath.Join(dir, pylon.ManifestName), []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	var err error
-	r.app, err = pylon.New(t.Context(), pylon.Options{Dir: dir, Dev: true, AdminToken: admin, Clock: r.clock, Logger: slog.New(slog.DiscardHandler), Getenv: func(name string) string { return env[name] }})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), deadline)
-		defer cancel()
-		r.app.Stop(ctx)
-	})
-	return r
-}
-
-func (r *rig) do(method, path, body string) (int, string) {
-	req := httptest.NewRequest(method, path, strings.NewReader(body))
-	req.Header.Set("Authorization", "Bearer "+admin)
-	rec := httptest.NewRecorder()
-	r.app.ServeHTTP(rec, req)
-	return rec.Code, rec.Body.String()
-}
-
-func (r *rig) create(body string) (id string) {
-	r.t.Helper()
-	status, answer := r.do("POST", "/api/entities/Order", body)
-	if status != 201 {
-		r.t.Fatal(status, answer)
-	}
-	return strings.Split(answer, `"`)[3]
-}
-
-func (r *rig) receive() request {
-	r.t.Helper()
-	select {
-	case got := <-r.got:
-		return got
-	case <-time.After(deadline):
-		r.t.Fatal("no delivery came")
-		return request{}
-	}
-}
-
-func (r *rig) nothing() {
-	r.t.Helper()
-	select {
-	case got := <-r.got:
-		r.t.Fatalf("a delivery came: %s", got.body)
-	case <-time.After(50 * time.Millisecond):
-	}
-}
-
-func status(code int, headers ...string) func(http.ResponseWriter) {
-	return func(w http.ResponseWriter) {
-		for i := 0; i+1 < len(headers); i += 2 {
-			w.Header().Set(headers[i], headers[i+1])
-		}
-		w.WriteHeader(code)
-		fmt.Fprintf(w, "answer %d", code)
-	}
-}
-
-// failed waits for a row of WebhookDelivery.
-func (r *rig) failed() map[string]any {
-	r.t.Helper()
-	for end := time.Now().Add(deadline); time.Now().Before(end); time.Sleep(time.Millisecond) {
-		_, body := r.do("GET", "/api/entities/WebhookDelivery", "")
-		var list struct{ Data []map[string]any }
-		if err := json.Unmarshal([]byte(body), &list); err != nil {
-			r.t.Fatal(err)
-		}
-		if len(list.Data) == 1 {
-			return list.Data[0]
-		}
-	}
-	r.t.Fatal("no WebhookDelivery came")
-	return nil
-}
-
-// advance waits until the last failure is recorded, then moves the clock.
-func (r *rig) advance(attempts int, d time.Duration) {
-	r.t.Helper()
-	for end := time.Now().Add(deadline); ; time.Sleep(time.Millisecond) {
-		_, body := r.do("GET", "/metrics", "")
-		if strings.Contains(body, fmt.Sprintf("pylon_queue_failed_total{queue=\"webhooks\"} %d\n", attempts)) {
-			break
-		}
-		if time.Now().After(end) {
-			r.t.Fatalf("%d failures are not recorded", attempts)
-		}
-	}
-	r.clock.Advance(d)
-}
 
 func TestTheBodyIsTheContracts(t *testing.T) {
 	r := newRig(t, `{ "entity": "Order", "url": "URL/in", "secret_env": "S", "headers": { "X-Team": "a ${TEAM}" } }`, "", map[string]string{"S": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "TEAM": "blue"})
