@@ -60,9 +60,8 @@ func savePaused(tx *store.Tx, hook string, at time.Time) error {
 }
 
 // saveResumed forgets what was decided, and with it since when the receiver fails.
-// Of a hook that only fails there is nothing to forget.
 func saveResumed(tx *store.Tx, hook string) error {
-	return tx.Exec("DELETE FROM "+hookTable+" WHERE name=? AND (paused_at IS NOT NULL OR disabled_at IS NOT NULL)", store.String(hook))
+	return tx.Exec("DELETE FROM "+hookTable+" WHERE name=?", store.String(hook))
 }
 
 // refreshEvery is how often a process looks for what others that share its
