@@ -159,6 +159,18 @@ func (db *DB) View(ctx context.Context, fn func(tx *Tx) error) error {
 	})
 }
 
+// viewOne is View for an fn that asks one statement.
+func (db *DB) viewOne(ctx context.Context, fn func(tx *Tx) error) error {
+	one, ok := db.engine.(SingleReader)
+	if !ok {
+		return db.View(ctx, fn)
+	}
+	actor := ActorFrom(ctx)
+	return one.ReadOne(ctx, func(conn Conn) error {
+		return fn(&Tx{ctx: ctx, db: db, conn: conn, actor: actor, state: &txState{now: db.now(), readOnly: true}})
+	})
+}
+
 // Update runs fn in a write transaction. When it returns nil, everything fn and
 // the hooks wrote is on disk; otherwise nothing is. fn must have no effect
 // outside tx, since an engine may run it again after a conflict.
@@ -211,7 +223,7 @@ func (db *DB) now() time.Time { return db.clock.Now().UTC().Truncate(time.Micros
 
 // Get reads one row, in a snapshot of its own.
 func (db *DB) Get(ctx context.Context, e *Entity, id string) (row *Row, err error) {
-	err = db.View(ctx, func(tx *Tx) error {
+	err = db.viewOne(ctx, func(tx *Tx) error {
 		row, err = tx.Get(e, id)
 		return err
 	})
@@ -220,7 +232,7 @@ func (db *DB) Get(ctx context.Context, e *Entity, id string) (row *Row, err erro
 
 // Find reads the rows of a query, in a snapshot of its own.
 func (db *DB) Find(ctx context.Context, q *Query) (rows []*Row, err error) {
-	err = db.View(ctx, func(tx *Tx) error {
+	err = db.viewOne(ctx, func(tx *Tx) error {
 		rows, err = tx.Find(q)
 		return err
 	})
@@ -229,7 +241,7 @@ func (db *DB) Find(ctx context.Context, q *Query) (rows []*Row, err error) {
 
 // Count counts the rows of a query that the actor may see, in a snapshot of its own.
 func (db *DB) Count(ctx context.Context, q *Query) (n int, err error) {
-	err = db.View(ctx, func(tx *Tx) error {
+	err = db.viewOne(ctx, func(tx *Tx) error {
 		n, err = tx.Count(q)
 		return err
 	})

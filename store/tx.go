@@ -77,6 +77,9 @@ func notFound(e *Entity, id string) *Error {
 
 // get reads a row without asking the guard.
 func (tx *Tx) get(e *Entity, id string, lock bool) (*Row, error) {
+	if idField.storable(ID(id)) != nil { // no row has such an id, and not every engine can be asked
+		return nil, notFound(e, id)
+	}
 	sql := e.sql.get
 	if lock {
 		sql += tx.Dialect().ForUpdate

@@ -28,8 +28,9 @@ var rooms = []room{
 
 	{path: "manifest"},
 	{path: "store", may: []string{"manifest"}},
-	{path: "store/sqlite", may: []string{"store"}},
-	{path: "store/postgres", may: []string{"store"}},
+	{path: "store/plan", may: []string{"store"}},
+	{path: "store/sqlite", may: []string{"store", "store/plan"}},
+	{path: "store/postgres", may: []string{"store", "store/plan"}},
 	{path: "store/storetest", may: []string{"store"}},
 	{path: "queue", may: []string{"store"}},
 	{path: "policy", may: []string{"manifest", "store"}},
