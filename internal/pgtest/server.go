@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -261,8 +262,20 @@ func (s *Server) signal(sig syscall.Signal) error {
 	if s.cmd == nil {
 		return errors.New("the server is not running")
 	}
+	var sessions []int
+	if sig == syscall.SIGKILL { // they would outlive the postmaster for a moment
+		var err error
+		if sessions, err = children(s.cmd.Process.Pid); err != nil {
+			return err
+		}
+	}
 	if err := s.cmd.Process.Signal(sig); err != nil {
 		return err
+	}
+	for _, pid := range sessions {
+		if err := syscall.Kill(pid, sig); err != nil && !errors.Is(err, syscall.ESRCH) {
+			return err
+		}
 	}
 	select {
 	case <-s.ended:
@@ -270,7 +283,44 @@ func (s *Server) signal(sig syscall.Signal) error {
 		return errors.New("the server does not end")
 	}
 	s.cmd = nil
+	for end := time.Now().Add(startTimeout); slices.ContainsFunc(sessions, runs); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			return errors.New("the server's sessions do not end")
+		}
+	}
 	return nil
+}
+
+// runs reports whether a process is there and no zombie.
+func runs(pid int) bool {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return false
+	}
+	_, state, _ := strings.Cut(string(text), ") ") // the name before it is in parentheses
+	return !strings.HasPrefix(state, "Z") && !strings.HasPrefix(state, "X")
+}
+
+// children are the processes that a process has started.
+func children(pid int) (pids []int, err error) {
+	lists, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
+	if err != nil {
+		return nil, err
+	}
+	for _, list := range lists {
+		text, err := os.ReadFile(list)
+		if err != nil {
+			return nil, err
+		}
+		for _, field := range strings.Fields(string(text)) {
+			child, err := strconv.Atoi(field)
+			if err != nil {
+				return nil, err
+			}
+			pids = append(pids, child)
+		}
+	}
+	return pids, nil
 }
 
 func (s *Server) running() bool {

@@ -48,20 +48,25 @@ func newSession(pg *pgconn.PgConn) *session {
 
 // acquire takes a connection out of the pool, or makes one.
 func (e *Engine) acquire(ctx context.Context) (*session, error) {
-	pooled, err := e.pool.Acquire(ctx)
-	if err != nil {
-		if ctx.Err() != nil {
-			return nil, ctx.Err()
+	for {
+		pooled, err := e.pool.Acquire(ctx)
+		if err != nil {
+			if ctx.Err() != nil {
+				return nil, ctx.Err()
+			}
+			return nil, &connectError{err}
 		}
-		return nil, &connectError{err}
+		s, ok := pooled.Conn().PgConn().CustomData()[sessionKey].(*session)
+		if !ok {
+			pooled.Release()
+			return nil, errors.New("a connection without a session")
+		}
+		s.engine, s.pooled = e, pooled
+		if s.alive(ctx) {
+			return s, nil
+		}
+		s.release(s.broke(errors.New("it was closed while idle"))) // takes the other dead ones along
 	}
-	s, ok := pooled.Conn().PgConn().CustomData()[sessionKey].(*session)
-	if !ok {
-		pooled.Release()
-		return nil, errors.New("a connection without a session")
-	}
-	s.engine, s.pooled = e, pooled
-	return s, nil
 }
 
 // release gives the connection back. One that broke takes the idle ones along:
