@@ -159,8 +159,9 @@ func (db *DB) View(ctx context.Context, fn func(tx *Tx) error) error {
 	})
 }
 
-// viewOne is View for an fn that asks one statement.
-func (db *DB) viewOne(ctx context.Context, fn func(tx *Tx) error) error {
+// ViewOne is View for an fn that asks one statement only, which some engines
+// answer faster; a second one may fail.
+func (db *DB) ViewOne(ctx context.Context, fn func(tx *Tx) error) error {
 	one, ok := db.engine.(SingleReader)
 	if !ok {
 		return db.View(ctx, fn)
@@ -223,7 +224,7 @@ func (db *DB) now() time.Time { return db.clock.Now().UTC().Truncate(time.Micros
 
 // Get reads one row, in a snapshot of its own.
 func (db *DB) Get(ctx context.Context, e *Entity, id string) (row *Row, err error) {
-	err = db.viewOne(ctx, func(tx *Tx) error {
+	err = db.ViewOne(ctx, func(tx *Tx) error {
 		row, err = tx.Get(e, id)
 		return err
 	})
@@ -232,7 +233,7 @@ func (db *DB) Get(ctx context.Context, e *Entity, id string) (row *Row, err erro
 
 // Find reads the rows of a query, in a snapshot of its own.
 func (db *DB) Find(ctx context.Context, q *Query) (rows []*Row, err error) {
-	err = db.viewOne(ctx, func(tx *Tx) error {
+	err = db.ViewOne(ctx, func(tx *Tx) error {
 		rows, err = tx.Find(q)
 		return err
 	})
@@ -241,7 +242,7 @@ func (db *DB) Find(ctx context.Context, q *Query) (rows []*Row, err error) {
 
 // Count counts the rows of a query that the actor may see, in a snapshot of its own.
 func (db *DB) Count(ctx context.Context, q *Query) (n int, err error) {
-	err = db.viewOne(ctx, func(tx *Tx) error {
+	err = db.ViewOne(ctx, func(tx *Tx) error {
 		n, err = tx.Count(q)
 		return err
 	})
