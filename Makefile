@@ -9,7 +9,7 @@ RACE := queue policy manifest store plugin plugins api auth function bench/load
 SMOKE_FUZZTIME := 3s
 FUZZTIME := 1m
 
-.PHONY: help build test lint fmt services fuzz bench bench-writes unit race fuzz-smoke
+.PHONY: help build test lint fmt services fuzz bench bench-writes bench-webhooks crash unit race fuzz-smoke
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,8 +42,14 @@ fmt: ## format all Go files
 services: ## install what tests need and this machine lacks
 	scripts/services
 
-bench: bench-writes ## all benchmarks
+bench: bench-writes bench-webhooks ## all benchmarks
 	go test -run '^$$' -bench . -benchmem ./...
 
 bench-writes: ## Pylon's reads and writes beside a bare server and PocketBase
 	go run ./bench/writes
+
+bench-webhooks: ## deliveries from write to receiver beside a bare loop of POSTs
+	go run ./bench/webhooks
+
+crash: ## kill the server 1000 times under load and count what is lost
+	go run ./bench/crash

@@ -287,10 +287,6 @@ func (a *App) Meter() metric.Meter        { return a.telem.meter }
 func (a *App) Tracer() trace.Tracer       { return a.telem.tracer }
 
 // Each calls fn for every plugin, in declared order.
-func (a *App) Each(fn func(name string, p plugin.Plugin)) {
-	for _, p := range a.declared.plugins {
-		fn(p.name, p.Plugin)
-	}
-}
+func (a *App) Each(fn func(name string, p plugin.Plugin)) { a.declared.Each(fn) }
 
 var _ plugin.Host = (*App)(nil)

@@ -66,9 +66,16 @@ func declare(dir string, getenv func(string) string) (*declared, error) {
 		return nil, err
 	}
 	d := &declared{manifest: m}
+	var entries []*manifest.PluginEntry
 	for i := range m.Plugins {
-		if p := configure(&m.Plugins[i], m, appSchema, getenv, problems); p != nil {
+		if p := configure(&m.Plugins[i], problems); p != nil {
 			d.plugins = append(d.plugins, namedPlugin{m.Plugins[i].Name, p})
+			entries = append(entries, &m.Plugins[i])
+		}
+	}
+	for i, p := range d.plugins { // when all are decoded, since one may ask another
+		if v, ok := p.Plugin.(plugin.Validator); ok {
+			v.Validate(&plugin.Check{Manifest: m, Config: entries[i].Config, Schema: appSchema, Getenv: getenv, Problems: problems, Peers: d})
 		}
 	}
 	if err := problems.Err(); err != nil {
@@ -93,7 +100,7 @@ func declare(dir string, getenv func(string) string) (*declared, error) {
 }
 
 // configure makes a declared plugin and gives it its config.
-func configure(entry *manifest.PluginEntry, m *manifest.Manifest, schema *store.Schema, getenv func(string) string, problems *manifest.Problems) plugin.Plugin {
+func configure(entry *manifest.PluginEntry, problems *manifest.Problems) plugin.Plugin {
 	p, ok := plugin.New(entry.Name)
 	if !ok {
 		problems.Add(entry.Node.At("name").Problem("UNKNOWN_PLUGIN", "no plugin %q", entry.Name).WithNearest(entry.Name, plugin.Names()))
@@ -112,8 +119,12 @@ func configure(entry *manifest.PluginEntry, m *manifest.Manifest, schema *store.
 	if problems.Len() > before {
 		return nil
 	}
-	if v, ok := p.(plugin.Validator); ok {
-		v.Validate(&plugin.Check{Manifest: m, Config: entry.Config, Schema: schema, Getenv: getenv, Problems: problems})
-	}
 	return p
+}
+
+// Each calls fn for every plugin, in declared order.
+func (d *declared) Each(fn func(name string, p plugin.Plugin)) {
+	for _, p := range d.plugins {
+		fn(p.name, p.Plugin)
+	}
 }

@@ -31,7 +31,7 @@ type opResult struct {
 // prepare checks an operation before a transaction is begun for it.
 func (s *Server) prepare(r *http.Request, raw json.RawMessage) (*operation, error) {
 	var op operation
-	if err := decodeStruct(raw, &op); err != nil {
+	if err := store.DecodeJSON(raw, &op); err != nil {
 		return &op, err
 	}
 	var err error

@@ -1,18 +1,14 @@
 package api
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
-	"reflect"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 
-	"github.com/pylon-go/pylon/manifest"
+	"github.com/pylon-go/pylon/plugin"
 	"github.com/pylon-go/pylon/store"
 )
 
@@ -69,54 +65,7 @@ func decode(r *http.Request, into any) error {
 		return err
 	}
 	defer release()
-	return decodeStruct(body, into)
-}
-
-func decodeStruct(body []byte, into any) error {
-	known := jsonKeys(into)
-	if err := store.EachMember(body, func(key string, _ []byte) error {
-		if slices.Contains(known, key) {
-			return nil
-		}
-		err := store.Errorf(store.Invalid, "UNKNOWN_KEY", "unknown key %q", key).WithField(key)
-		if near := manifest.Nearest(key, known); near != "" {
-			return err.WithHint("did you mean %q?", near)
-		}
-		return err.WithHint("known keys: %s", strings.Join(known, ", "))
-	}); err != nil {
-		return err
-	}
-	err := json.Unmarshal(body, into)
-	var wrong *json.UnmarshalTypeError
-	if errors.As(err, &wrong) {
-		return store.Errorf(store.Invalid, "INVALID_VALUE", "%s must be %s, got %s", wrong.Field, jsonTypeName(wrong.Type), wrong.Value).WithField(wrong.Field)
-	}
-	return err
-}
-
-func jsonKeys(v any) []string {
-	var keys []string
-	t := reflect.TypeOf(v).Elem()
-	for i := range t.NumField() {
-		name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
-		keys = append(keys, name)
-	}
-	return keys
-}
-
-func jsonTypeName(t reflect.Type) string {
-	switch t.Kind() {
-	case reflect.String:
-		return "a string"
-	case reflect.Bool:
-		return "a boolean"
-	case reflect.Slice, reflect.Array:
-		return "a list"
-	case reflect.Struct, reflect.Map:
-		return "an object"
-	default:
-		return "a number"
-	}
+	return store.DecodeJSON(body, into)
 }
 
 var jsonType = []string{"application/json"}
@@ -130,13 +79,4 @@ func writeJSON(w http.ResponseWriter, status int, body []byte) {
 }
 
 // answer writes a value as JSON.
-func answer(w http.ResponseWriter, status int, v any) error {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil {
-		return err
-	}
-	writeJSON(w, status, bytes.TrimRight(b.Bytes(), "\n"))
-	return nil
-}
+func answer(w http.ResponseWriter, status int, v any) error { return plugin.Answer(w, status, v) }

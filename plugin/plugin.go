@@ -93,6 +93,8 @@ type Check struct {
 	Getenv func(string) string
 	// Problems collects what is wrong.
 	Problems *manifest.Problems
+	// Peers are the app's plugins: decoded, perhaps not validated yet.
+	Peers
 }
 
 // Access says who may call a route.
@@ -136,14 +138,19 @@ type Host interface {
 	Meter() metric.Meter
 	Tracer() trace.Tracer
 
+	Peers
+}
+
+// Peers are the plugins of an app.
+type Peers interface {
 	// Each calls fn for every plugin of the app, in declared order.
 	Each(fn func(name string, p Plugin))
 }
 
 // Find is the first plugin of the app that implements T: how one plugin uses
 // what another offers (a capability) without importing it.
-func Find[T any](h Host) (found T, ok bool) {
-	h.Each(func(_ string, p Plugin) {
+func Find[T any](peers Peers) (found T, ok bool) {
+	peers.Each(func(_ string, p Plugin) {
 		if t, is := p.(T); is && !ok {
 			found, ok = t, true
 		}

@@ -38,12 +38,3 @@ func (q *Queue) PurgeDead(tx *store.Tx, queue string, before time.Time) (n int, 
 	}
 	return n, nil
 }
-
-// Depth counts the items of a queue that wait or are worked on.
-func (q *Queue) Depth(tx *store.Tx, queue string) (n int, err error) {
-	err = tx.Query("SELECT count(*) FROM _pylon_queue WHERE queue=?", []store.Value{store.String(queue)}, func(r store.Rows) error {
-		n = int(r.Value(0, store.TypeInt).Int())
-		return nil
-	})
-	return n, err
-}

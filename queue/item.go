@@ -25,6 +25,9 @@ type Item struct {
 	Unique string
 	// Payload is what the worker needs; the queue does not look into it.
 	Payload []byte
+	// Note is what a worker remembers from attempt to attempt (see [Outcome.Note]);
+	// an item may begin with one.
+	Note []byte
 	// NotBefore delays the first attempt.
 	NotBefore time.Time
 }
@@ -68,6 +71,9 @@ type Outcome struct {
 	// worker learnt is kept if and only if the outcome is. For an attempt that
 	// exhausts the retries it runs before Config.OnDead.
 	InTx func(tx *store.Tx) error
+	// Note replaces the item's note, for the next attempt and for Config.OnDead;
+	// nil leaves it as it is.
+	Note []byte
 }
 
 type outcomeKind uint8
@@ -95,6 +101,12 @@ func Dead(err error) Outcome { return Outcome{kind: outcomeDead, err: err} }
 
 // Snooze puts the item off until a time, without counting an attempt.
 func Snooze(until time.Time) Outcome { return Outcome{kind: outcomeSnooze, at: until} }
+
+// WithNote sets the note for the next attempt.
+func (o Outcome) WithNote(note []byte) Outcome {
+	o.Note = note
+	return o
+}
 
 // With adds work for the transaction that records the outcome.
 func (o Outcome) With(inTx func(tx *store.Tx) error) Outcome {
@@ -126,4 +138,7 @@ type Config struct {
 	Backoff func(job *Job) Backoff
 	// OnDead runs in the transaction that makes a job a dead letter.
 	OnDead func(tx *store.Tx, job *Job, err error) error
+	// NoDeadLetters says that OnDead keeps all that is wanted of a dead job, so that
+	// the queue keeps nothing.
+	NoDeadLetters bool
 }

@@ -54,6 +54,11 @@ func newMetrics(m metric.Meter, q *Queue) (*metrics, error) {
 	return &out, err
 }
 
-func (m *metrics) count(c metric.Int64Counter, queue string) {
-	c.Add(context.Background(), 1, metric.WithAttributes(attribute.String("queue", queue)))
+func (m *metrics) count(c metric.Int64Counter, labels metric.MeasurementOption) {
+	c.Add(context.Background(), 1, labels)
+}
+
+// queueLabels are the labels of a queue; a pool makes them once.
+func queueLabels(queue string) metric.MeasurementOption {
+	return metric.WithAttributeSet(attribute.NewSet(attribute.String("queue", queue)))
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"runtime/debug"
 	"slices"
 	"sync"
@@ -12,6 +13,7 @@ import (
 	"github.com/jonboulle/clockwork"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/pylon-go/pylon/store"
@@ -33,15 +35,29 @@ type pool struct {
 	name string
 	cfg  Config
 
+	labels metric.MeasurementOption
+
+	// alone: no other process serves this database, so what is held in memory is a
+	// lease that needs no word in the database and ends with the process.
+	alone bool
+
 	mu       sync.Mutex
 	lanes    map[string]*lane
 	order    []*lane // lanes with claimed jobs that wait, in turn
 	running  int
-	waiting  int // claimed jobs that do not run yet
-	held     map[*Job]struct{}
+	waiting  int            // claimed jobs that do not run yet
+	held     map[int64]*Job // by their seq, which is never used again
 	stopping bool
+	started  bool
 	idle     *sync.Cond    // held fell
 	poke     chan struct{} // something changed for the loop
+
+	// For a pool that is alone: seen is the last seq that a claim may have read;
+	// while one reads, let are the jobs that were let go, of which it may see what
+	// is no longer so.
+	seen     int64
+	claiming bool
+	let      map[int64]struct{}
 }
 
 // lane is what the pool knows of a lane with work.
@@ -56,7 +72,11 @@ type lane struct {
 }
 
 func newPool(q *Queue, name string, c Config) *pool {
-	p := &pool{q: q, name: name, cfg: c, lanes: map[string]*lane{}, held: map[*Job]struct{}{}, poke: make(chan struct{}, 1)}
+	p := &pool{q: q, name: name, cfg: c, lanes: map[string]*lane{}, held: map[int64]*Job{}, let: map[int64]struct{}{}, poke: make(chan struct{}, 1),
+		labels: queueLabels(name)}
+	if e, ok := q.db.Engine().(interface{ Exclusive() bool }); ok {
+		p.alone = e.Exclusive()
+	}
 	p.idle = sync.NewCond(&p.mu)
 	return p
 }
@@ -93,18 +113,31 @@ func (p *pool) wake(name string, due int64) {
 	p.nudge()
 }
 
+// Forever is a pause without an end of its own.
+var Forever = time.UnixMicro(never).UTC()
+
 // Pause keeps a lane from being worked on until a time; the zero time ends a
-// pause. It lasts as long as the process: whoever pauses for longer remembers it.
+// pause. Attempts under way go on. It lasts as long as the process: whoever pauses
+// for longer remembers it.
 func (q *Queue) Pause(queue, laneName string, until time.Time) {
-	if p := q.pools[queue]; p != nil {
-		p.mu.Lock()
-		l := p.lane(laneName)
-		if l.paused = 0; !until.IsZero() {
-			l.paused = until.UnixMicro()
-		}
-		p.mu.Unlock()
-		p.nudge()
+	p := q.pools[queue]
+	if p == nil {
+		return
 	}
+	p.mu.Lock()
+	l := p.lane(laneName)
+	var back []*Job
+	if l.paused = 0; !until.IsZero() {
+		l.paused = until.UnixMicro()
+		if back = l.jobs; len(back) > 0 {
+			l.jobs = nil
+			p.waiting -= len(back)
+			p.order = slices.DeleteFunc(p.order, func(o *lane) bool { return o == l })
+		}
+	}
+	p.mu.Unlock()
+	go p.giveBack(back)
+	p.nudge()
 }
 
 // Limit bounds the attempts under way in one lane; 0 means the queue's LaneConcurrency.
@@ -120,6 +153,9 @@ func (q *Queue) Limit(queue, laneName string, n int) {
 // loop claims when something is due and sleeps otherwise.
 func (p *pool) loop() {
 	q := p.q
+	p.mu.Lock()
+	p.started = true
+	p.mu.Unlock()
 	timer := q.clock.NewTimer(0)
 	defer timer.Stop()
 	nextScan, nextRenewal := int64(0), never
@@ -129,7 +165,9 @@ func (p *pool) loop() {
 		var err error
 		if us >= nextScan {
 			if err = p.scan(); err == nil {
-				nextScan = now.Add(rescan).UnixMicro()
+				if nextScan = never; !p.alone {
+					nextScan = now.Add(rescan).UnixMicro()
+				}
 			}
 		}
 		if us >= nextRenewal {
@@ -150,7 +188,7 @@ func (p *pool) loop() {
 		if stopping {
 			return
 		}
-		if holding && nextRenewal == never {
+		if holding && nextRenewal == never && !p.alone {
 			nextRenewal = now.Add(p.lease() / 3).UnixMicro()
 		}
 		timer.Reset(time.Duration(max(0, min(until, nextScan, nextRenewal)-q.clock.Now().UnixMicro())) * time.Microsecond)
@@ -189,7 +227,7 @@ func (p *pool) scan() error {
 			if err != nil || next.IsNull() {
 				return err
 			}
-			due, err := nextDue(tx, p.name, next.Str())
+			due, err := nextDue(tx, p.name, next.Str(), 0)
 			if err != nil {
 				return err
 			}
@@ -207,80 +245,6 @@ func (p *pool) scan() error {
 		l.due = min(l.due, f.due)
 	}
 	return nil
-}
-
-func nextDue(tx *store.Tx, queue, lane string) (due int64, err error) {
-	due = never
-	err = tx.Query("SELECT min(due) FROM _pylon_queue WHERE queue=? AND lane=?", []store.Value{store.String(queue), store.String(lane)}, func(r store.Rows) error {
-		if v := r.Value(0, store.TypeInt); !v.IsNull() {
-			due = v.Int()
-		}
-		return nil
-	})
-	return due, err
-}
-
-// want is a claim to make in one lane.
-type want struct {
-	lane    *lane
-	n       int
-	version uint64
-	jobs    []*Job
-	due     int64
-}
-
-// claim takes what is due into memory, as much as can soon run, and starts it. It
-// answers when there will be more to claim.
-func (p *pool) claim(now int64) (until int64, err error) {
-	for {
-		wants, until := p.wants(now)
-		if len(wants) == 0 {
-			return until, nil
-		}
-		claim := p.q.owner + "." + store.NewID(p.q.clock.Now())
-		leaseEnd := now + p.lease().Microseconds()
-		err := p.q.db.Update(p.q.ctx, func(tx *store.Tx) error {
-			for _, w := range wants {
-				w.jobs = w.jobs[:0]
-				if err := claimLane(tx, p.name, w, now, leaseEnd, claim); err != nil {
-					return err
-				}
-				var err error
-				if w.due, err = nextDue(tx, p.name, w.lane.name); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-		if err != nil {
-			return 0, fmt.Errorf("claim items: %w", err)
-		}
-		p.accept(wants)
-	}
-}
-
-const jobColumns = "seq,id,key,uniq,payload,attempts,enqueued_at,first_failure,last_error,trace"
-
-func claimLane(tx *store.Tx, queue string, w *want, now, leaseEnd int64, claim string) error {
-	sql := "UPDATE _pylon_queue SET due=?, claim=? WHERE seq IN (SELECT seq FROM _pylon_queue WHERE queue=? AND lane=? AND due<=? ORDER BY due, seq LIMIT ?" +
-		tx.Dialect().SkipLocked + ") RETURNING " + jobColumns
-	args := []store.Value{store.Int(leaseEnd), store.String(claim), store.String(queue), store.String(w.lane.name), store.Int(now), store.Int(int64(w.n))}
-	err := tx.Query(sql, args, func(r store.Rows) error {
-		w.jobs = append(w.jobs, &Job{
-			seq: r.Value(0, store.TypeInt).Int(),
-			Item: Item{ID: r.Value(1, store.TypeString).Str(), Queue: queue, Lane: w.lane.name, Key: r.Value(2, store.TypeString).Str(),
-				Unique: r.Value(3, store.TypeString).Str(), Payload: []byte(r.Value(4, store.TypeBytes).Str())},
-			Attempts:     int(r.Value(5, store.TypeInt).Int()),
-			EnqueuedAt:   r.Value(6, store.TypeDatetime).Time(),
-			FirstFailure: r.Value(7, store.TypeDatetime).Time(),
-			LastError:    r.Value(8, store.TypeString).Str(),
-			TraceParent:  r.Value(9, store.TypeString).Str(),
-			claim:        claim,
-		})
-		return nil
-	})
-	slices.SortFunc(w.jobs, func(a, b *Job) int { return int(min(1, max(-1, a.seq-b.seq))) })
-	return err
 }
 
 // wants decides how much to claim of which lanes. What is claimed and waits is at
@@ -318,70 +282,15 @@ func (p *pool) wants(now int64) (wants []*want, until int64) {
 	return wants, until
 }
 
-// accept takes claimed jobs over and starts what may run.
-func (p *pool) accept(wants []*want) {
-	p.mu.Lock()
-	var back []*Job
-	for _, w := range wants {
-		l := w.lane
-		if p.lanes[l.name] == nil {
-			p.lanes[l.name] = l
-		}
-		if l.version == w.version {
-			l.due = w.due
-		}
-		if len(w.jobs) == 0 {
-			continue
-		}
-		if p.stopping {
-			back = append(back, w.jobs...)
-			for _, j := range w.jobs {
-				p.held[j] = struct{}{}
-			}
-			continue
-		}
-		if len(l.jobs) == 0 {
-			p.order = append(p.order, l)
-		}
-		l.jobs = append(l.jobs, w.jobs...)
-		p.waiting += len(w.jobs)
-		for _, j := range w.jobs {
-			p.held[j] = struct{}{}
-		}
-	}
-	if !p.stopping {
-		p.dispatch()
-	}
-	p.mu.Unlock()
-	p.giveBack(back)
-}
-
-// giveBack ends leases without an attempt.
-func (p *pool) giveBack(jobs []*Job) {
-	for _, j := range jobs {
-		p.q.finished <- finished{pool: p, job: j, outcome: Outcome{kind: outcomeReleased}}
-	}
-}
-
-// recorded forgets jobs whose outcome is on disk, or whose lease runs out by itself.
-func (p *pool) recorded(j *Job) {
-	p.mu.Lock()
-	delete(p.held, j)
-	p.idle.Broadcast()
-	p.mu.Unlock()
-}
-
-// dispatch starts waiting jobs, a lane at a time in turn. p.mu is held.
-func (p *pool) dispatch() {
-	for skipped := 0; p.running < p.cfg.Concurrency && skipped < len(p.order); {
+// next takes the job whose turn it is: lanes take turns. p.mu is held.
+func (p *pool) next() (*lane, *Job) {
+	for range p.order {
 		l := p.order[0]
 		p.order = p.order[1:]
 		if l.running >= p.laneLimit(l) {
 			p.order = append(p.order, l)
-			skipped++
 			continue
 		}
-		skipped = 0
 		j := l.jobs[0]
 		l.jobs[0] = nil
 		if l.jobs = l.jobs[1:]; len(l.jobs) > 0 {
@@ -390,28 +299,45 @@ func (p *pool) dispatch() {
 		p.waiting--
 		p.running++
 		l.running++
+		return l, j
+	}
+	return nil, nil
+}
+
+// dispatch starts workers for waiting jobs. p.mu is held.
+func (p *pool) dispatch() {
+	for p.running < p.cfg.Concurrency {
+		l, j := p.next()
+		if j == nil {
+			return
+		}
 		go p.work(l, j)
 	}
 }
 
-// work runs one attempt.
+// work runs attempts, one after the other as long as there are any: a goroutine
+// that goes on has its stack grown already.
 func (p *pool) work(l *lane, j *Job) {
-	outcome := p.attempt(j)
-	p.mu.Lock()
-	p.running--
-	l.running--
-	stopping := p.stopping
-	if !stopping {
-		p.dispatch()
-	}
-	hungry := p.waiting < p.cfg.Concurrency/2 || p.running < p.cfg.Concurrency || len(l.jobs) < p.laneLimit(l)
-	p.mu.Unlock()
-	if p.q.ctx.Err() != nil && outcome.kind != outcomeDone {
-		outcome = Outcome{kind: outcomeReleased} // interrupted by the stop: not an attempt
-	}
-	p.q.finished <- finished{pool: p, job: j, outcome: outcome}
-	if hungry && !stopping {
-		p.nudge()
+	for j != nil {
+		outcome := p.attempt(j)
+		if p.q.ctx.Err() != nil && outcome.kind != outcomeDone {
+			outcome = Outcome{kind: outcomeReleased} // interrupted by the stop: not an attempt
+		}
+		p.q.finished <- finished{pool: p, job: j, outcome: outcome}
+		p.mu.Lock()
+		p.running--
+		l.running--
+		hungry := p.waiting < p.cfg.Concurrency/2 || p.running < p.cfg.Concurrency || len(l.jobs) < p.laneLimit(l)
+		if j = nil; p.stopping {
+			hungry = false
+		} else {
+			l, j = p.next()
+			p.dispatch()
+		}
+		p.mu.Unlock()
+		if hungry {
+			p.nudge()
+		}
 	}
 }
 
@@ -436,10 +362,7 @@ func (p *pool) attempt(j *Job) (o Outcome) {
 // renew extends the leases of everything held.
 func (p *pool) renew() error {
 	p.mu.Lock()
-	jobs := make([]*Job, 0, len(p.held))
-	for j := range p.held {
-		jobs = append(jobs, j)
-	}
+	jobs := slices.Collect(maps.Values(p.held))
 	p.mu.Unlock()
 	if len(jobs) == 0 {
 		return nil

@@ -66,6 +66,7 @@ func Tables() []*store.Table {
 			{Name: "key", Type: store.TypeString, Null: true},
 			{Name: "uniq", Type: store.TypeString, Null: true},
 			{Name: "payload", Type: store.TypeBytes},
+			{Name: "note", Type: store.TypeBytes, Null: true},
 			{Name: "due", Type: store.TypeInt}, // microseconds since the Unix epoch
 			{Name: "not_before", Type: store.TypeInt, Null: true},
 			{Name: "attempts", Type: store.TypeInt},
@@ -183,7 +184,7 @@ func (q *Queue) Enqueue(tx *store.Tx, it Item) (string, error) {
 	}
 	args := []store.Value{
 		store.String(it.ID), store.String(it.Queue), store.String(it.Lane), store.OptString(it.Key), store.OptString(it.Unique),
-		store.Bytes(it.Payload), store.Int(due), notBefore, store.Time(now), store.OptString(traceParent(tx.Context())),
+		store.Bytes(it.Payload), optBytes(it.Note), store.Int(due), notBefore, store.Time(now), store.OptString(traceParent(tx.Context())),
 	}
 	insert := insertSQL
 	switch {
@@ -191,27 +192,54 @@ func (q *Queue) Enqueue(tx *store.Tx, it Item) (string, error) {
 		return "", errors.New("enqueue: an item has a key or is unique, not both")
 	case it.Key != "":
 		insert = insertKeyedSQL
-		args = []store.Value{args[0], args[1], args[2], args[3], args[4], args[5],
-			args[1], args[2], args[3], store.Int(never), args[6], args[7], args[8], args[9]}
+		args = []store.Value{args[0], args[1], args[2], args[3], args[4], args[5], args[6],
+			args[1], args[2], args[3], store.Int(never), args[7], args[8], args[9], args[10]}
 	case it.Unique != "":
 		insert = insertUniqueSQL
 	}
-	if err := tx.Exec(insert, args...); err != nil {
+	p := q.pools[it.Queue]
+	if p == nil || !p.alone || it.Unique != "" || !notBefore.IsNull() {
+		if err := tx.Exec(insert, args...); err != nil {
+			return "", fmt.Errorf("enqueue for %s: %w", it.Queue, err)
+		}
+		tx.OnCommit(func() {
+			q.enqueued(p, it.Queue)
+			q.wake(it.Queue, it.Lane, due)
+		})
+		return it.ID, nil
+	}
+	j := &Job{Item: it, EnqueuedAt: now, TraceParent: args[len(args)-1].Str()}
+	if err := tx.Query(insert+" RETURNING seq,due", args, func(r store.Rows) error {
+		j.seq, due = r.Value(0, store.TypeInt).Int(), r.Value(1, store.TypeInt).Int()
+		return nil
+	}); err != nil {
 		return "", fmt.Errorf("enqueue for %s: %w", it.Queue, err)
 	}
 	tx.OnCommit(func() {
-		q.metrics.count(q.metrics.enqueued, it.Queue)
-		q.wake(it.Queue, it.Lane, due)
+		q.enqueued(p, it.Queue)
+		if due != never { // otherwise it goes when the one before it is done
+			p.offer(j, due)
+		}
 	})
 	return it.ID, nil
 }
 
+func (q *Queue) enqueued(p *pool, queue string) {
+	labels := metric.MeasurementOption(nil)
+	if p != nil {
+		labels = p.labels
+	} else {
+		labels = queueLabels(queue)
+	}
+	q.metrics.count(q.metrics.enqueued, labels)
+}
+
 const (
-	insertColumns   = "INSERT INTO _pylon_queue (id,queue,lane,key,uniq,payload,due,not_before,attempts,enqueued_at,trace) "
-	insertSQL       = insertColumns + "VALUES (?,?,?,?,?,?,?,?,0,?,?)"
+	insertColumns   = "INSERT INTO _pylon_queue (id,queue,lane,key,uniq,payload,note,due,not_before,attempts,enqueued_at,trace) "
+	insertSQL       = insertColumns + "VALUES (?,?,?,?,?,?,?,?,?,0,?,?)"
 	insertUniqueSQL = insertSQL + " ON CONFLICT (queue,uniq) WHERE uniq IS NOT NULL DO NOTHING"
 	// An item behind another of its key waits for it.
-	insertKeyedSQL = insertColumns + "VALUES (?,?,?,?,?,?,CASE WHEN EXISTS (SELECT 1 FROM _pylon_queue WHERE queue=? AND lane=? AND key=?) THEN ? ELSE ? END,?,0,?,?)"
+	insertKeyedSQL = insertColumns + "VALUES (?,?,?,?,?,?,?,CASE WHEN EXISTS (SELECT 1 FROM _pylon_queue WHERE queue=? AND lane=? AND key=?) THEN ? ELSE ? END,?,0,?,?)"
 )
 
 // wake tells a queue that a lane has an item due at that time.
@@ -314,6 +342,13 @@ func withTraceParent(ctx context.Context, parent string) context.Context {
 		return ctx
 	}
 	return propagator.Extract(ctx, propagation.MapCarrier{"traceparent": parent})
+}
+
+func optBytes(b []byte) store.Value {
+	if b == nil {
+		return store.Null
+	}
+	return store.Bytes(b)
 }
 
 func micros(t time.Time) store.Value { return store.Int(t.UnixMicro()) }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"sync"
 	"testing"
@@ -24,17 +25,21 @@ const deadline = 20 * time.Second
 
 // rig is a queue on a real database with a clock that the test moves.
 type rig struct {
-	t     *testing.T
-	path  string
-	clock *clockwork.FakeClock
-	db    *store.DB
-	q     *queue.Queue
-	close func()
-	ctx   context.Context
+	t    *testing.T
+	path string
+	// shared: other processes may serve the database too.
+	shared bool
+	clock  *clockwork.FakeClock
+	db     *store.DB
+	q      *queue.Queue
+	close  func()
+	ctx    context.Context
 }
 
-func newRig(t *testing.T) *rig {
-	r := &rig{t: t, path: filepath.Join(t.TempDir(), "q.db"), clock: clockwork.NewFakeClockAt(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)),
+func newRig(t *testing.T) *rig { return openRig(t, false) }
+
+func openRig(t *testing.T, shared bool) *rig {
+	r := &rig{t: t, shared: shared, path: filepath.Join(t.TempDir(), "q.db"), clock: clockwork.NewFakeClockAt(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)),
 		ctx: store.WithActor(t.Context(), store.System("test"))}
 	r.open()
 	t.Cleanup(func() { r.close() })
@@ -44,7 +49,7 @@ func newRig(t *testing.T) *rig {
 // open starts from the database file as a new process would.
 func (r *rig) open() {
 	r.t.Helper()
-	e, err := sqlite.Open(r.path, sqlite.Options{Exclusive: true})
+	e, err := sqlite.Open(r.path, sqlite.Options{Exclusive: !r.shared})
 	must(r.t, err)
 	s, err := store.NewSchema(nil, queue.Tables())
 	must(r.t, err)
@@ -490,7 +495,7 @@ func TestWorkCutShortIsRepeatedAfterARestartWithTheSameID(t *testing.T) {
 }
 
 func TestALostLeaseRecordsNothing(t *testing.T) {
-	r := newRig(t)
+	r := openRig(t, true)
 	started := make(chan struct{}, 8)
 	proceed := make(chan struct{})
 	r.handle(queue.Config{Concurrency: 1, Worker: queue.WorkerFunc(func(context.Context, *queue.Job) queue.Outcome {
@@ -638,5 +643,157 @@ func TestBackoffDoublesUpToItsLimit(t *testing.T) {
 		if got := b.Delay(0); got < 8*time.Second || got > 12*time.Second {
 			t.Fatalf("jitter of 20 %% made %s of 10s", got)
 		}
+	}
+}
+
+// Items are handed over at their commit, read back when their lane is full, put
+// off and paused, all at once: each is worked on by one at a time and done once.
+func TestNothingIsWorkedOnTwice(t *testing.T) {
+	for name, shared := range map[string]bool{"alone": false, "shared": true} {
+		t.Run(name, func(t *testing.T) {
+			r := openRig(t, shared)
+			var mu sync.Mutex
+			working, done, attempts := map[string]bool{}, map[string]int{}, 0
+			r.handle(queue.Config{Concurrency: 16, LaneConcurrency: 6,
+				Backoff: func(*queue.Job) queue.Backoff { return queue.Backoff{Base: time.Microsecond, Max: time.Microsecond} },
+				Worker: queue.WorkerFunc(func(_ context.Context, j *queue.Job) queue.Outcome {
+					mu.Lock()
+					defer mu.Unlock()
+					if working[j.ID] {
+						t.Errorf("%s is worked on by two", j.ID)
+					}
+					attempts++
+					working[j.ID] = true
+					mu.Unlock()
+					runtime.Gosched()
+					mu.Lock()
+					working[j.ID] = false
+					if attempts%7 == 0 {
+						return queue.Retry(errors.New("once more"), 0)
+					}
+					done[j.ID]++
+					return queue.Done()
+				})})
+			must(t, r.q.Start(r.ctx))
+			const writers, each = 8, 150
+			over := make(chan struct{})
+			var clock, all sync.WaitGroup
+			clock.Go(func() { // time goes on, and a lane is paused now and then
+				for i := 0; ; i++ {
+					select {
+					case <-over:
+						r.q.Pause("work", "l0", time.Time{})
+						return
+					default:
+						r.clock.Advance(time.Millisecond)
+						if i%10 == 0 {
+							r.q.Pause("work", "l0", r.clock.Now().Add(3*time.Millisecond))
+						}
+						runtime.Gosched()
+					}
+				}
+			})
+			for w := range writers {
+				all.Go(func() {
+					for i := range each {
+						it := queue.Item{ID: fmt.Sprintf("%d-%d", w, i), Queue: "work", Lane: fmt.Sprint("l", i%3)}
+						if i%5 == 0 {
+							it.Key = fmt.Sprint("k", w)
+						}
+						if err := r.db.Update(r.ctx, func(tx *store.Tx) error { _, err := r.q.Enqueue(tx, it); return err }); err != nil {
+							t.Error(err)
+							return
+						}
+					}
+				})
+			}
+			all.Wait()
+			r.waitDepth(0)
+			close(over)
+			clock.Wait()
+			if len(done) != writers*each {
+				t.Errorf("%d items are done, want %d", len(done), writers*each)
+			}
+			for id, n := range done {
+				if n != 1 {
+					t.Errorf("%s is done %d times", id, n)
+				}
+			}
+		})
+	}
+}
+
+func TestDropLetsTheNextOfAKeyGo(t *testing.T) {
+	r := newRig(t)
+	done := make(chan string, 8)
+	r.handle(queue.Config{Worker: queue.WorkerFunc(func(_ context.Context, j *queue.Job) queue.Outcome {
+		done <- string(j.Payload)
+		return queue.Done()
+	})})
+	r.q.Pause("work", "a", queue.Forever)
+	must(t, r.q.Start(r.ctx))
+	r.enqueue(queue.Item{Key: "k", Payload: []byte("old")}, queue.Item{Payload: []byte("old too")}, queue.Item{Lane: "b", Payload: []byte("elsewhere")})
+	if got := receive(t, done); got != "elsewhere" {
+		t.Fatal(got)
+	}
+	r.waitDepth(2)
+	r.clock.Advance(time.Hour)
+	r.enqueue(queue.Item{Key: "k", Payload: []byte("new")})
+	must(t, r.db.View(r.ctx, func(tx *store.Tx) error {
+		lanes, err := r.q.Lanes(tx, "work")
+		if err == nil && (len(lanes) != 1 || lanes["a"].Items != 3 || !lanes["a"].Oldest.Equal(r.clock.Now().Add(-time.Hour))) {
+			t.Errorf("lanes: %+v", lanes)
+		}
+		return err
+	}))
+	must(t, r.db.Update(r.ctx, func(tx *store.Tx) error {
+		n, err := r.q.Drop(tx, "work", "a", r.clock.Now())
+		if err == nil && n != 2 {
+			t.Errorf("%d items were dropped, want 2", n)
+		}
+		return err
+	}))
+	nothing(t, done)
+	r.q.Pause("work", "a", time.Time{})
+	if got := receive(t, done); got != "new" {
+		t.Fatal(got)
+	}
+	r.waitDepth(0)
+}
+
+func TestANoteIsRememberedBetweenAttempts(t *testing.T) {
+	r := newRig(t)
+	notes := make(chan string, 8)
+	r.handle(queue.Config{
+		NoDeadLetters: true,
+		Backoff: func(*queue.Job) queue.Backoff {
+			return queue.Backoff{Base: time.Second, Max: time.Second, MaxAttempts: 3}
+		},
+		Worker: queue.WorkerFunc(func(_ context.Context, j *queue.Job) queue.Outcome {
+			notes <- string(j.Note)
+			return queue.Retry(errors.New("no"), 0).WithNote(append(j.Note, 'x'))
+		}),
+		OnDead: func(_ *store.Tx, j *queue.Job, _ error) error {
+			notes <- "dead " + string(j.Note)
+			return nil
+		},
+	})
+	must(t, r.q.Start(r.ctx))
+	id := r.enqueue(queue.Item{Note: []byte("a")})[0]
+	for i, want := range []string{"a", "ax", "axx"} {
+		if got := receive(t, notes); got != want {
+			t.Fatalf("attempt %d has the note %q, want %q", i+1, got, want)
+		}
+		if i < 2 {
+			r.settle("no", i+1)
+			r.advance(time.Second)
+		}
+	}
+	if got := receive(t, notes); got != "dead axxx" {
+		t.Fatal(got)
+	}
+	r.waitDepth(0)
+	if err := r.db.Update(r.ctx, func(tx *store.Tx) error { return r.q.Revive(tx, id) }); !store.IsKind(err, store.NotFound) {
+		t.Errorf("a dead letter was kept: %v", err)
 	}
 }

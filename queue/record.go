@@ -18,6 +18,7 @@ type finished struct {
 	pool    *pool
 	job     *Job
 	outcome Outcome
+	next    int64 // when its lane has something to do, as its record says
 }
 
 // record writes outcomes down, as many as wait at a time: while one batch is on
@@ -46,7 +47,7 @@ func (q *Queue) record() {
 			q.recordOne(batch)
 		}
 		for _, f := range batch {
-			f.pool.recorded(f.job)
+			f.pool.recorded(f.job, f.next)
 		}
 		clear(batch)
 	}
@@ -61,6 +62,9 @@ func (q *Queue) recordOne(one []finished) {
 			return
 		}
 		if !store.IsKind(err, store.Unavailable) || try == 3 || q.ctx.Err() != nil {
+			if one[0].pool.alone { // no lease ends by itself
+				one[0].next = q.clock.Now().Add(leaseMargin).UnixMicro()
+			}
 			q.log.Error("an outcome could not be recorded; the item will be worked on again",
 				"queue", one[0].job.Queue, "item", one[0].job.ID, "error", err)
 			return
@@ -72,8 +76,9 @@ func (q *Queue) recordOne(one []finished) {
 func (q *Queue) recordBatch(batch []finished) error {
 	ctx := context.WithoutCancel(q.ctx) // a stop must not lose what was done
 	return q.db.Update(ctx, func(tx *store.Tx) error {
-		for _, f := range batch {
-			if err := q.recordJob(tx, f); err != nil {
+		for i := range batch {
+			batch[i].next = never
+			if err := q.recordJob(tx, &batch[i]); err != nil {
 				return err
 			}
 		}
@@ -82,48 +87,46 @@ func (q *Queue) recordBatch(batch []finished) error {
 }
 
 // recordJob applies one outcome, provided that the lease is still ours.
-func (q *Queue) recordJob(tx *store.Tx, f finished) error {
+func (q *Queue) recordJob(tx *store.Tx, f *finished) error {
 	j, o := f.job, f.outcome
-	mine := false
-	err := tx.Query("SELECT 1 FROM _pylon_queue WHERE seq=? AND claim=?"+tx.Dialect().ForUpdate,
-		[]store.Value{store.Int(j.seq), store.String(j.claim)}, func(store.Rows) error { mine = true; return nil })
-	if err != nil {
-		return err
+	if o.kind == outcomeDone && o.InTx == nil && j.Key == "" {
+		tx.OnCommit(func() { q.metrics.count(q.metrics.done, f.pool.labels) })
+		return q.delete(tx, j)
 	}
-	if !mine {
-		tx.OnCommit(func() {
-			q.log.Warn("a lease ran out before the work ended; its outcome is not recorded", "queue", j.Queue, "item", j.ID)
-		})
-		return nil
+	if mine, err := q.holds(tx, f); err != nil || !mine {
+		return err
 	}
 	if o.InTx != nil {
 		if err := o.InTx(tx); err != nil {
 			return fmt.Errorf("record what %s learnt: %w", j.Queue, err)
 		}
 	}
+	if o.Note != nil {
+		j.Note = o.Note
+	}
 	now := tx.Now()
 	switch o.kind {
 	case outcomeDone:
-		tx.OnCommit(func() { q.metrics.count(q.metrics.done, j.Queue) })
-		return q.remove(tx, j)
+		tx.OnCommit(func() { q.metrics.count(q.metrics.done, f.pool.labels) })
+		return q.remove(tx, f)
 	case outcomeReleased:
-		return q.reschedule(tx, j, now)
+		return q.reschedule(tx, f, now)
 	case outcomeSnooze:
-		return q.reschedule(tx, j, o.at)
+		return q.reschedule(tx, f, o.at)
 	case outcomeRetry:
 		b := f.pool.cfg.Backoff(j)
 		if b.MaxAttempts > 0 && j.Attempts+1 >= b.MaxAttempts {
 			return q.bury(tx, f)
 		}
-		tx.OnCommit(func() { q.metrics.count(q.metrics.failed, j.Queue) })
+		tx.OnCommit(func() { q.metrics.count(q.metrics.failed, f.pool.labels) })
 		first := j.FirstFailure
 		if first.IsZero() {
 			first = now
 		}
 		due := now.Add(max(b.Delay(j.Attempts), o.delay))
-		tx.OnCommit(func() { q.wake(j.Queue, j.Lane, due.UnixMicro()) })
-		return tx.Exec("UPDATE _pylon_queue SET due=?, claim=NULL, attempts=attempts+1, first_failure=?, last_error=? WHERE seq=?",
-			micros(due), store.Time(first), store.String(message(o.err)), store.Int(j.seq))
+		f.next = due.UnixMicro()
+		return tx.Exec("UPDATE _pylon_queue SET due=?, claim=NULL, attempts=attempts+1, first_failure=?, last_error=?, note=? WHERE seq=?",
+			micros(due), store.Time(first), store.String(message(o.err)), optBytes(j.Note), store.Int(j.seq))
 	default:
 		return q.bury(tx, f)
 	}
@@ -145,28 +148,52 @@ func (b Backoff) Delay(failures int) time.Duration {
 	return d
 }
 
-func (q *Queue) reschedule(tx *store.Tx, j *Job, at time.Time) error {
-	tx.OnCommit(func() { q.wake(j.Queue, j.Lane, at.UnixMicro()) })
-	return tx.Exec("UPDATE _pylon_queue SET due=?, claim=NULL WHERE seq=?", micros(at), store.Int(j.seq))
+// holds reports whether the lease of a job is still ours.
+func (q *Queue) holds(tx *store.Tx, f *finished) (mine bool, err error) {
+	if f.pool.alone {
+		return true, nil
+	}
+	err = tx.Query("SELECT 1 FROM _pylon_queue WHERE seq=? AND claim=?"+tx.Dialect().ForUpdate,
+		[]store.Value{store.Int(f.job.seq), store.String(f.job.claim)}, func(store.Rows) error { mine = true; return nil })
+	if err == nil && !mine {
+		tx.OnCommit(func() {
+			q.log.Warn("a lease ran out before the work ended; its outcome is not recorded", "queue", f.job.Queue, "item", f.job.ID)
+		})
+	}
+	return mine, err
+}
+
+func (q *Queue) reschedule(tx *store.Tx, f *finished, at time.Time) error {
+	f.next = at.UnixMicro()
+	return tx.Exec("UPDATE _pylon_queue SET due=?, claim=NULL, note=? WHERE seq=?", micros(at), optBytes(f.job.Note), store.Int(f.job.seq))
+}
+
+// delete removes an item that is still ours; one that is not is left to whoever has it.
+func (q *Queue) delete(tx *store.Tx, j *Job) error {
+	if j.claim == "" {
+		return tx.Exec("DELETE FROM _pylon_queue WHERE seq=?", store.Int(j.seq))
+	}
+	return tx.Exec("DELETE FROM _pylon_queue WHERE seq=? AND claim=?", store.Int(j.seq), store.String(j.claim))
 }
 
 // remove deletes an item and lets the next one with its key go.
-func (q *Queue) remove(tx *store.Tx, j *Job) error {
-	if err := tx.Exec("DELETE FROM _pylon_queue WHERE seq=?", store.Int(j.seq)); err != nil {
+func (q *Queue) remove(tx *store.Tx, f *finished) error {
+	j := f.job
+	if err := q.delete(tx, j); err != nil {
 		return err
 	}
 	if j.Key == "" {
 		return nil
 	}
 	now := micros(tx.Now())
-	tx.OnCommit(func() { q.wake(j.Queue, j.Lane, now.Int()) })
+	f.next = now.Int()
 	return tx.Exec("UPDATE _pylon_queue SET due=CASE WHEN not_before>? THEN not_before ELSE ? END "+
 		"WHERE seq=(SELECT min(seq) FROM _pylon_queue WHERE queue=? AND lane=? AND key=?) AND due=?",
 		now, now, store.String(j.Queue), store.String(j.Lane), store.String(j.Key), store.Int(never))
 }
 
 // bury makes an item a dead letter.
-func (q *Queue) bury(tx *store.Tx, f finished) error {
+func (q *Queue) bury(tx *store.Tx, f *finished) error {
 	j := f.job
 	err := f.outcome.err
 	if err == nil {
@@ -177,16 +204,19 @@ func (q *Queue) bury(tx *store.Tx, f finished) error {
 			return fmt.Errorf("record the dead letter of %s: %w", j.Queue, err)
 		}
 	}
+	tx.OnCommit(func() {
+		q.metrics.count(q.metrics.dead, f.pool.labels)
+		q.log.Warn("an item failed for good", "queue", j.Queue, "lane", j.Lane, "item", j.ID, "attempts", j.Attempts+1, "error", err)
+	})
+	if f.pool.cfg.NoDeadLetters {
+		return q.remove(tx, f)
+	}
 	if err := tx.Exec("INSERT INTO _pylon_queue_dead (id,queue,lane,key,payload,attempts,enqueued_at,died_at,last_error,trace) VALUES (?,?,?,?,?,?,?,?,?,?) ON CONFLICT (id) DO NOTHING",
 		store.String(j.ID), store.String(j.Queue), store.String(j.Lane), store.OptString(j.Key), store.Bytes(j.Payload), store.Int(int64(j.Attempts+1)),
 		store.Time(j.EnqueuedAt), store.Time(tx.Now()), store.String(message(err)), store.OptString(j.TraceParent)); err != nil {
 		return err
 	}
-	tx.OnCommit(func() {
-		q.metrics.count(q.metrics.dead, j.Queue)
-		q.log.Warn("an item failed for good", "queue", j.Queue, "lane", j.Lane, "item", j.ID, "attempts", j.Attempts+1, "error", err)
-	})
-	return q.remove(tx, j)
+	return q.remove(tx, f)
 }
 
 // message is an error's text within bounds.

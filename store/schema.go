@@ -140,8 +140,22 @@ func (e *Entity) Table() *Table {
 type Table struct {
 	Name       string
 	Columns    []Column
-	PrimaryKey []string // a single TypeInt column is numbered by the engine when an insert leaves it out
+	PrimaryKey []string // see Numbered
 	Indexes    []Index
+}
+
+// Numbered reports whether the primary key is a single TypeInt column. The engine
+// numbers it when an insert leaves it out, and never gives a number twice.
+func (t *Table) Numbered() bool {
+	if len(t.PrimaryKey) != 1 {
+		return false
+	}
+	for _, c := range t.Columns {
+		if c.Name == t.PrimaryKey[0] {
+			return c.Type == TypeInt
+		}
+	}
+	return false
 }
 
 // Column is one column of a [Table].

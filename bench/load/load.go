@@ -26,7 +26,7 @@ type Options struct {
 	// Duration is how long they count.
 	Duration time.Duration
 	// NewRequest makes the i-th request of a worker, both from 0. It is called
-	// from all workers at once.
+	// from all workers at once. Nil ends the worker before its time.
 	NewRequest func(worker, i int) *http.Request
 	// OnBody, when set, gets the body of each successful answer. It is called from
 	// all workers at once and must not keep the bytes.
@@ -129,6 +129,16 @@ func Percentile(sorted []time.Duration, p float64) time.Duration {
 	return sorted[min(max(i, 0), len(sorted)-1)]
 }
 
+// Median of a few values, the mean of the two in the middle when their number is even.
+func Median(values []float64) float64 {
+	if len(values) == 0 {
+		return 0
+	}
+	sorted := slices.Sorted(slices.Values(values))
+	n := len(sorted)
+	return (sorted[(n-1)/2] + sorted[n/2]) / 2
+}
+
 // worker is one of the connections.
 type worker struct {
 	number     int
@@ -145,6 +155,9 @@ type worker struct {
 func (w *worker) run(ctx context.Context) {
 	for i := 0; ctx.Err() == nil; i++ {
 		req := w.o.NewRequest(w.number, i)
+		if req == nil {
+			return
+		}
 		start := time.Now()
 		if start.After(w.end) {
 			return

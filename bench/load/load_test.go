@@ -69,6 +69,21 @@ func TestRun(t *testing.T) {
 	}
 }
 
+func TestRunEndsWithoutRequests(t *testing.T) {
+	srv := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	defer srv.Close()
+	r := Run(t.Context(), Options{Concurrency: 3, Duration: time.Hour, NewRequest: func(_, i int) *http.Request {
+		if i == 5 {
+			return nil
+		}
+		req, _ := http.NewRequest("GET", srv.URL, nil)
+		return req
+	}})
+	if r.Requests != 15 || r.Errors != 0 || r.Elapsed > time.Minute {
+		t.Errorf("%s", &r)
+	}
+}
+
 func TestRunWithoutServer(t *testing.T) {
 	srv := httptest.NewServer(nil)
 	srv.Close()
@@ -95,5 +110,16 @@ func TestPercentile(t *testing.T) {
 	}
 	if Percentile(nil, 0.5) != 0 || Percentile(sorted[:1], 0.99) != 1 {
 		t.Error("none or one value")
+	}
+}
+
+func TestMedian(t *testing.T) {
+	for _, tt := range []struct {
+		values []float64
+		want   float64
+	}{{nil, 0}, {[]float64{3}, 3}, {[]float64{9, 1, 5}, 5}, {[]float64{4, 1, 3, 2}, 2.5}} {
+		if got := Median(tt.values); got != tt.want {
+			t.Errorf("median of %v is %v, want %v", tt.values, got, tt.want)
+		}
 	}
 }

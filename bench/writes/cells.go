@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/pylon-go/pylon/bench/load"
+	"github.com/pylon-go/pylon/bench/process"
 )
 
 // rowsToRead is how many rows of each server the reads go round.
@@ -76,7 +77,7 @@ func requests(c *cell, ids map[*server][]string) (func(worker, i int) *http.Requ
 	}
 	if ids[c.server] == nil {
 		for i := range rowsToRead {
-			body, err := do(c.server.create(row(0, i)))
+			body, err := process.Do(c.server.create(row(0, i)))
 			if err != nil {
 				return nil, err
 			}

@@ -15,6 +15,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/pylon-go/pylon/bench/process"
 )
 
 type options struct {
@@ -51,7 +53,7 @@ func run(ctx context.Context, o options) (err error) {
 			return fmt.Errorf("no server is called %q", name)
 		}
 	}
-	root, err := moduleRoot(ctx)
+	root, err := process.ModuleRoot(ctx)
 	if err != nil {
 		return err
 	}
@@ -60,12 +62,12 @@ func run(ctx context.Context, o options) (err error) {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	printMachine(ctx, os.Stdout, root, dir)
+	process.PrintMachine(ctx, os.Stdout, root, dir)
 
 	var servers []*server
 	defer func() {
 		for _, s := range servers {
-			if stopErr := s.stop(); err == nil {
+			if stopErr := s.process.Stop(); err == nil {
 				err = stopErr
 			}
 		}

@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"os/exec"
 	"path/filepath"
+
+	"github.com/pylon-go/pylon/bench/process"
 )
 
 // collection is the same three fields, open to everybody: a rule that is empty
@@ -20,7 +22,7 @@ const collection = `{"name":"m","type":"base","createRule":"","viewRule":"","fie
 // power fails.
 func startPocketBase(ctx context.Context, root, dir string) (*server, error) {
 	binary := filepath.Join(dir, "pocketbase.bin")
-	if err := build(ctx, filepath.Join(root, "bench", "pocketbase"), ".", binary); err != nil {
+	if err := process.Build(ctx, filepath.Join(root, "bench", "pocketbase"), ".", binary); err != nil {
 		return nil, err
 	}
 	// A binary in a temporary folder is taken for `go run` and put in development
@@ -32,17 +34,17 @@ func startPocketBase(ctx context.Context, root, dir string) (*server, error) {
 	if out, err := upsert.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("making the superuser: %w\n%s", err, out)
 	}
-	port, err := freePort()
+	port, err := process.FreePort()
 	if err != nil {
 		return nil, err
 	}
 	s := &server{name: "pocketbase", url: "http://127.0.0.1:" + port}
 	records := s.url + "/api/collections/m/records"
-	s.create = func(body string) *http.Request { return request("POST", records, body, "") }
-	s.get = func(id string) *http.Request { return request("GET", records+"/"+id, "", "") }
-	s.health = func() *http.Request { return request("GET", s.url+"/api/health", "", "") }
+	s.create = func(body string) *http.Request { return process.Request("POST", records, body, "") }
+	s.get = func(id string) *http.Request { return process.Request("GET", records+"/"+id, "", "") }
+	s.health = func() *http.Request { return process.Request("GET", s.url+"/api/health", "", "") }
 	cmd := exec.Command(binary, append([]string{"serve", "--http=127.0.0.1:" + port}, data...)...)
-	if err := s.launch(ctx, cmd, s.url+"/api/health"); err != nil {
+	if s.process, err = process.Start(ctx, cmd, s.url+"/api/health"); err != nil {
 		return s, err
 	}
 	return s, makeCollection(s.url, email, password)
@@ -53,7 +55,7 @@ func makeCollection(url, email, password string) error {
 	if err != nil {
 		return err
 	}
-	body, err := do(request("POST", url+"/api/collections/_superusers/auth-with-password", string(login), ""))
+	body, err := process.Do(process.Request("POST", url+"/api/collections/_superusers/auth-with-password", string(login), ""))
 	if err != nil {
 		return err
 	}
@@ -61,6 +63,6 @@ func makeCollection(url, email, password string) error {
 	if err := json.Unmarshal(body, &auth); err != nil {
 		return err
 	}
-	_, err = do(request("POST", url+"/api/collections", collection, auth.Token))
+	_, err = process.Do(process.Request("POST", url+"/api/collections", collection, auth.Token))
 	return err
 }

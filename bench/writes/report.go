@@ -44,7 +44,7 @@ func report(w io.Writer, cells []*cell, servers []*server, idle []usage, loaded 
 			errors += r.Errors
 			worst = max(worst, r.Max)
 		}
-		fmt.Fprintf(t, "%s c=%d\t%s\t%.0f\t%s\t%s\t%s\t%d\t%d\t%s\t\n", c.what, c.c, c.server.name, median(rates(c)),
+		fmt.Fprintf(t, "%s c=%d\t%s\t%.0f\t%s\t%s\t%s\t%d\t%d\t%s\t\n", c.what, c.c, c.server.name, load.Median(rates(c)),
 			load.Short(medianTime(c, func(r load.Result) time.Duration { return r.P50 })),
 			load.Short(medianTime(c, func(r load.Result) time.Duration { return r.P99 })),
 			load.Short(worst), requests, errors, strings.Join(rounds, " "))
@@ -66,7 +66,7 @@ func report(w io.Writer, cells []*cell, servers []*server, idle []usage, loaded 
 			}
 			each = append(each, fmt.Sprintf("%.2f", ratios[i]))
 		}
-		m, aim := median(ratios), ""
+		m, aim := load.Median(ratios), ""
 		if g.atLeast > 0 {
 			aim = fmt.Sprintf(">= %.1f %s", g.atLeast, mark(m >= g.atLeast))
 		}
@@ -116,15 +116,5 @@ func medianTime(c *cell, of func(load.Result) time.Duration) time.Duration {
 	for _, r := range c.rounds {
 		all = append(all, float64(of(r)))
 	}
-	return time.Duration(median(all))
-}
-
-// median of a few values, the mean of the two in the middle when their number is even.
-func median(values []float64) float64 {
-	if len(values) == 0 {
-		return 0
-	}
-	sorted := slices.Sorted(slices.Values(values))
-	n := len(sorted)
-	return (sorted[(n-1)/2] + sorted[n/2]) / 2
+	return time.Duration(load.Median(all))
 }

@@ -9,17 +9,6 @@ import (
 	"github.com/pylon-go/pylon/bench/load"
 )
 
-func TestMedian(t *testing.T) {
-	for _, tt := range []struct {
-		values []float64
-		want   float64
-	}{{nil, 0}, {[]float64{3}, 3}, {[]float64{9, 1, 5}, 5}, {[]float64{4, 1, 3, 2}, 2.5}} {
-		if got := median(tt.values); got != tt.want {
-			t.Errorf("median of %v is %v, want %v", tt.values, got, tt.want)
-		}
-	}
-}
-
 // Ratios are taken round by round, then their median; a missed goal is said and
 // is no failure, an error is one.
 func TestReport(t *testing.T) {

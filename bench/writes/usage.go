@@ -25,7 +25,7 @@ func measureIdle(ctx context.Context, servers []*server, during time.Duration) (
 	before := make([]time.Duration, len(servers))
 	for i, s := range servers {
 		var err error
-		if before[i], err = cpuTime(s.pid()); err != nil {
+		if before[i], err = cpuTime(s.process.Pid()); err != nil {
 			return nil, err
 		}
 	}
@@ -35,12 +35,12 @@ func measureIdle(ctx context.Context, servers []*server, during time.Duration) (
 	}
 	out := make([]usage, len(servers))
 	for i, s := range servers {
-		after, err := cpuTime(s.pid())
+		after, err := cpuTime(s.process.Pid())
 		if err != nil {
 			return nil, err
 		}
 		out[i].cpu = float64(after-before[i]) / float64(time.Since(start))
-		if out[i].rss, err = rss(s.pid()); err != nil {
+		if out[i].rss, err = rss(s.process.Pid()); err != nil {
 			return nil, err
 		}
 	}
@@ -49,7 +49,7 @@ func measureIdle(ctx context.Context, servers []*server, during time.Duration) (
 
 func rssOf(servers []*server) (out []int64, err error) {
 	for _, s := range servers {
-		n, err := rss(s.pid())
+		n, err := rss(s.process.Pid())
 		if err != nil {
 			return nil, err
 		}

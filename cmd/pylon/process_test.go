@@ -163,6 +163,14 @@ func write(t *testing.T, dir, text string) {
 
 const secret = "a-signing-secret"
 
+func signer() *webhooks.Secret {
+	s, err := webhooks.ParseSecret(secret)
+	if err != nil {
+		panic(err)
+	}
+	return s
+}
+
 func hooked(url string) string {
 	return `{ "manifest_version": 1, "name": "crash", "version": "1",
 	"entities": [{ "name": "Item", "fields": [{ "name": "n", "type": "int" }] }],
@@ -191,7 +199,7 @@ func receiver(t *testing.T, answer func() int) (url string, got chan delivery) {
 		if err := json.Unmarshal(body, &told); err != nil {
 			t.Error(err)
 		}
-		d := delivery{told.ID, told.Row, string(body), webhooks.VerifyBody([]byte(secret), body, r.Header.Get("X-Pylon-Signature"))}
+		d := delivery{told.ID, told.Row, string(body), signer().VerifyBody(body, r.Header.Get("X-Pylon-Signature"))}
 		if r.Header.Get("Webhook-Id") != told.ID {
 			t.Errorf("webhook-id is %s, delivery_id %s", r.Header.Get("Webhook-Id"), told.ID)
 		}
@@ -410,7 +418,7 @@ func TestAddressFromFlagsAndEnvironment(t *testing.T) {
 func TestListenVerifies(t *testing.T) {
 	l := start(t, []string{"S=" + secret}, "webhooks", "listen", "--port", "0", "--secret-env", "S")
 	body := []byte(`{"a":1}`)
-	for signature, want := range map[string]int{webhooks.SignBody([]byte(secret), body): 200, "sha256=00": 401, "": 401} {
+	for signature, want := range map[string]int{signer().SignBody(body): 200, "sha256=00": 401, "": 401} {
 		req, err := http.NewRequest("POST", l.url, bytes.NewReader(body))
 		must(t, err)
 		req.Header.Set("X-Pylon-Signature", signature)

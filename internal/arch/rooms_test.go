@@ -40,7 +40,7 @@ var rooms = []room{
 	// A plugin sees the contract and what the contract speaks of, never another
 	// plugin: what one offers to others is an interface in package plugin. The
 	// room above them imports all, and is the one line to delete with a plugin.
-	{path: "plugins/*", may: append([]string{"plugin", "internal/*"}, belowPlugin...), deep: true},
+	{path: "plugins/*", may: append([]string{"plugin", "policy", "internal/*"}, belowPlugin...), deep: true},
 	{path: "plugins", may: []string{"plugin", "plugins/*"}},
 
 	{path: "function", may: belowHost, deep: true},

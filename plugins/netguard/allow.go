@@ -15,20 +15,23 @@ type allowList struct {
 	addrs map[netip.Addr]bool
 }
 
-func newAllowList(entries []string) (allowList, error) {
-	l := allowList{names: map[string]bool{}, addrs: map[netip.Addr]bool{}}
+// newAllowList reads the entries. Those that cannot be read are the error and are
+// left out.
+func newAllowList(entries []string) (*allowList, error) {
+	l := &allowList{names: map[string]bool{}, addrs: map[netip.Addr]bool{}}
+	var errs []error
 	for _, entry := range entries {
 		name, addr, err := parseEntry(entry)
 		switch {
 		case err != nil:
-			return allowList{}, fmt.Errorf("allow_hosts: %q: %w", entry, err)
+			errs = append(errs, fmt.Errorf("allow_hosts: %q: %w", entry, err))
 		case addr.IsValid():
 			l.addrs[addr] = true
 		default:
 			l.names[name] = true
 		}
 	}
-	return l, nil
+	return l, errors.Join(errs...)
 }
 
 // allowsName reports whether host, as the caller of a connection gave it, is on the list.

@@ -6,10 +6,11 @@ import (
 )
 
 func TestAllowedNames(t *testing.T) {
-	p := guard(t, "webhook.internal.com", "FD.io", "localhost", "bücher.example", "xn--mnchen-3ya.example.", "my_service", "intern。example")
+	p := guard(t, "webhook.internal.com", "FD.io", "localhost", "bücher.example", "file.example", "xn--mnchen-3ya.example.", "my_service", "intern。example")
 	for _, host := range []string{
 		"webhook.internal.com", "WebHook.Internal.COM", "webhook.internal.com.", "fd.io", "FD.IO.", "localhost", "localhost.", "ⓛocalhost",
 		"BÜCHER.example", "xn--bcher-kva.example", "bu\u0308cher.example", "münchen.example", "my_service", "intern.example", "ｗebhook.internal.com",
+		"\uFB01le.example", "ﬁle.example", "fi\u200Ble.example", "fi\u00ADle.example", "ＦＩＬＥ．ＥＸＡＭＰＬＥ",
 	} {
 		if err := dial(p, host, "10.0.0.1"); err != nil {
 			t.Errorf("%q is allowed, but %v", host, err)
@@ -40,6 +41,7 @@ func TestAllowedNameOpensNoMetadata(t *testing.T) {
 	p := guard(t, name)
 	for _, ip := range []string{
 		"169.254.169.254", "169.254.170.2", "169.254.0.1", "100.100.100.200", "192.0.0.192", "168.63.129.16", "fd00:ec2::254", "fe80::1", "fd20:ce::254",
+		"fd00:ec2::23", "fd00:c1::a9fe:a9fe", "fd00:42::42", "fd00:100::100:200", "fd00:a9fe:a9fe::1", "169.254.170.23", "169.254.42.42", "169.254.0.23", "fe80::a9fe:a9fe",
 		"::ffff:169.254.169.254", "::a9fe:a9fe", "64:ff9b::a9fe:a9fe", "2002:a9fe:a9fe::", "64:ff9b::a83f:8110", "2606:4700::5efe:a9fe:a9fe", "2606:4700::200:5efe:6464:64c8",
 	} {
 		wantBlocked(t, dial(p, name, ip), "")

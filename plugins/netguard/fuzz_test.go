@@ -87,7 +87,7 @@ func FuzzGuardDialText(f *testing.F) {
 		err := p.GuardDial(t.Context(), host, network, address)
 		if target, parseErr := netip.ParseAddrPort(address); err == nil && parseErr != nil {
 			t.Fatalf("%q allowed", address)
-		} else if err == nil && isSpecial(target.Addr().WithZone("")) && !p.allow.allowsName(host) {
+		} else if err == nil && isSpecial(target.Addr().WithZone("")) && !p.exceptions().allowsName(host) {
 			t.Fatalf("%q for %q allowed", address, host)
 		}
 	})

@@ -30,7 +30,7 @@ func init() { plugin.Register("net_guard", func() plugin.Plugin { return new(Plu
 // Plugin is net_guard. The zero value guards with no exceptions.
 type Plugin struct {
 	config  Config
-	allow   allowList
+	allow   *allowList // nil before Provision
 	log     *slog.Logger
 	blocked metric.Int64Counter
 }
@@ -63,7 +63,9 @@ func (p *Plugin) Provision(_ context.Context, host plugin.Host) error {
 }
 
 // GuardDial decides about one connection; see [plugin.DialGuard]. Whatever it
-// cannot read, it refuses.
+// cannot read, it refuses. Before Provision it decides by the config all the same,
+// and only answers: other plugins ask it then about addresses in their own config,
+// and what is not dialled is no event.
 func (p *Plugin) GuardDial(ctx context.Context, host, network, address string) error {
 	r := p.decide(host, network, address)
 	if r == nil {
@@ -98,10 +100,23 @@ func (p *Plugin) decide(host, network, address string) *rule {
 	// card; with either left on, prefixes would not match.
 	ip := target.Addr().Unmap().WithZone("")
 	r := judge(ip)
-	if r == nil || p.allow.addrs[ip] || !r.always && p.allow.allowsName(host) {
+	if r == nil {
+		return nil
+	}
+	if allow := p.exceptions(); allow.addrs[ip] || !r.always && allow.allowsName(host) {
 		return nil
 	}
 	return r
+}
+
+// exceptions is what allow_hosts opens. Until Provision it is read anew each time:
+// the config may not be there yet.
+func (p *Plugin) exceptions() *allowList {
+	if p.allow != nil {
+		return p.allow
+	}
+	allow, _ := newAllowList(p.config.AllowHosts) // Validate and Provision report the entries that cannot be read; they open nothing
+	return allow
 }
 
 var (

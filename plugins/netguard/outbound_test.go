@@ -43,7 +43,8 @@ func TestSpellings(t *testing.T) {
 	for _, url := range []string{
 		"http://127.0.0.1/", "http://127.0.0.1:080/", "http://127.0.0.1:0/", "http://127.0.0.1:/", "http://127.0.0.1./", "https://127.0.0.1/",
 		"http://127.1/", "http://2130706433/", "http://0x7f000001/", "http://0177.0.0.1/", "http://0x7f.1/",
-		"http://①②⑦.⓪.⓪.①/", "http://127。0。0。1/", "http://ⓛocalhost/", "http://LOCALHOST/", "http://localhost./", "http://loc\u200balhost/",
+		"http://①②⑦.⓪.⓪.①/", "http://127。0。0。1/", "http://ⓛocalhost/", "http://LOCALHOST/", "http://localhost./", "http://loc\u200balhost/", "http://local\u00adhost/", "http://ｌｏｃａｌｈｏｓｔ/", "http://１２７.0.0.1/", "http://127｡0｡0｡1/", "http://127．0．0．1/",
+		"http://LOCALHOST.:80/", "HTTP://LocalHost:00080/",
 		"http://[::1]/", "http://[::]/", "http://0.0.0.0/", "http://[::ffff:127.0.0.1]/", "http://[::ffff:7f00:1]/", "http://[0:0:0:0:0:ffff:7f00:0001]/",
 		"http://[::ffff:127.0.0.1%25lo]/", "http://[fe80::1%25lo]/", "http://[::1%25lo]:80/", "http://a@127.0.0.1/", "http://example.com:x@127.0.0.1/", "http://example.com@[::1]/",
 	} {
@@ -231,9 +232,39 @@ func TestRefusalIsRecorded(t *testing.T) {
 	}
 }
 
-// A guard that was never provisioned has no exceptions, and works.
-func TestZeroValue(t *testing.T) {
-	wantBlocked(t, dial(new(Plugin), "localhost", "127.0.0.1"), "127.0.0.0/8 is loopback (RFC 1122)")
+// A guard that was not provisioned yet decides by its config, without a log line or
+// a count: others ask it about addresses in their own config.
+func TestBeforeProvision(t *testing.T) {
+	p := new(Plugin)
+	wantBlocked(t, dial(p, "localhost", "127.0.0.1"), "127.0.0.0/8 is loopback (RFC 1122)")
+	p.Config().(*Config).AllowHosts = []string{"*.bad", "10.0.0.1", "billing.internal"}
+	for _, ip := range []string{"10.0.0.1", "93.184.216.34"} {
+		if err := dial(p, ip, ip); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := dial(p, "billing.internal", "10.0.0.9"); err != nil {
+		t.Error(err)
+	}
+	wantBlocked(t, dial(p, "10.0.0.2", "10.0.0.2"), "10.0.0.0/8 is private (RFC 1918)")
+	wantBlocked(t, dial(p, "x.bad", "10.0.0.2"), "10.0.0.0/8 is private (RFC 1918)")
+	wantBlocked(t, dial(p, "billing.internal", "169.254.169.254"), "")
+
+	p.Config().(*Config).AllowHosts = []string{"10.0.0.2"}
+	h := newHost()
+	if err := p.Provision(t.Context(), h); err != nil {
+		t.Fatal(err)
+	}
+	if err := dial(p, "10.0.0.2", "10.0.0.2"); err != nil {
+		t.Errorf("the config of an earlier question stayed: %v", err)
+	}
+	if h.log.Len() > 0 || len(h.counts(t)) > 0 {
+		t.Errorf("before Provision: logged %q, counted %v", h.log.String(), h.counts(t))
+	}
+	wantBlocked(t, dial(p, "10.0.0.1", "10.0.0.1"), "10.0.0.0/8 is private (RFC 1918)")
+	if h.log.Len() == 0 || h.counts(t)["private"] != 1 {
+		t.Error("after Provision a refusal leaves no trace")
+	}
 }
 
 func BenchmarkGuardDial(b *testing.B) {

@@ -40,6 +40,7 @@ var ranges = []namedRange{
 	metadata("169.254.170.2", "AWS container credentials"),
 	metadata("169.254.170.23", "AWS pod credentials"),
 	metadata("100.100.100.200", "Alibaba Cloud"),
+	metadata("fd00:100::100:200", "Alibaba Cloud"),
 	metadata("192.0.0.192", "Oracle Cloud"),
 	metadata("168.63.129.16", "Azure host"),
 	metadata("fd00:ec2::254", "AWS"),
@@ -47,6 +48,7 @@ var ranges = []namedRange{
 	metadata("fd20:ce::254", "Google Cloud"),
 	metadata("fd00:c1::a9fe:a9fe", "Oracle Cloud"),
 	metadata("fd00:42::42", "Scaleway"),
+	metadata("fd00:a9fe:a9fe::1", "Akamai"),
 
 	span("0.0.0.0/8", "this_network", "this host on this network", "RFC 791"),
 	span("10.0.0.0/8", "private", "private", "RFC 1918"),

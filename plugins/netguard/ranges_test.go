@@ -3,6 +3,9 @@ package netguard
 import (
 	"fmt"
 	"net/netip"
+	"os"
+	"slices"
+	"strings"
 	"testing"
 
 	"code.dny.dev/ssrf"
@@ -14,7 +17,7 @@ import (
 var boundaries = []struct {
 	first, last   string
 	rule          string
-	before, after string // rules of the neighbours; "none" where the test has no use for one
+	before, after string // rules of the neighbours; "none" where there is none
 }{
 	{"0.0.0.0", "0.255.255.255", "0.0.0.0/8 is this host on this network (RFC 791)", "none", ""},
 	{"10.0.0.0", "10.255.255.255", "10.0.0.0/8 is private (RFC 1918)", "", ""},
@@ -39,7 +42,9 @@ var boundaries = []struct {
 	{"::", "::", "::/128 is this host (RFC 4291)", "none", "::1/128 is loopback (RFC 4291)"},
 	{"::1", "::1", "::1/128 is loopback (RFC 4291)", "::/128 is this host (RFC 4291)", "::/96 is IPv4-compatible, deprecated (RFC 4291)"},
 	{"::2", "::a9fd:ffff", "::/96 is IPv4-compatible, deprecated (RFC 4291)", "::1/128 is loopback (RFC 4291)", "::a9fe:0 carries 169.254.0.0: 169.254.0.0/16 is link-local (RFC 3927)"},
-	{"::ffff:0:0:0", "::ffff:0:a9fd:ffff", "::ffff:0:0:0/96 is IPv4-translated (RFC 2765)", "none", "none"},
+	{"::a9ff:0", "::ffff:ffff", "::/96 is IPv4-compatible, deprecated (RFC 4291)", "::a9fe:ffff carries 169.254.255.255: 169.254.0.0/16 is link-local (RFC 3927)", outside("::1:0:0")},
+	{"::ffff:0:0:0", "::ffff:0:a9fd:ffff", "::ffff:0:0:0/96 is IPv4-translated (RFC 2765)", outside("::fffe:ffff:ffff:ffff"), "::ffff:0:a9fe:0 carries 169.254.0.0: 169.254.0.0/16 is link-local (RFC 3927)"},
+	{"::ffff:0:a9ff:0", "::ffff:0:ffff:ffff", "::ffff:0:0:0/96 is IPv4-translated (RFC 2765)", "::ffff:0:a9fe:ffff carries 169.254.255.255: 169.254.0.0/16 is link-local (RFC 3927)", outside("::ffff:1:0:0")},
 	{"64:ff9b::", "64:ff9b::ffff:ffff", "64:ff9b::/96 is NAT64 (RFC 6052)", outside("64:ff9a:ffff:ffff:ffff:ffff:ffff:ffff"), outside("64:ff9b::1:0:0")},
 	{"64:ff9b:1::", "64:ff9b:1:ffff:ffff:ffff:ffff:ffff", "64:ff9b:1::/48 is local NAT64 (RFC 8215)", outside("64:ff9b:0:ffff:ffff:ffff:ffff:ffff"), outside("64:ff9b:2::")},
 	{"100::", "100::ffff:ffff:ffff:ffff", "100::/64 is discard-only (RFC 6666)", outside("ff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"), "100:0:0:1::/64 is a dummy prefix (RFC 9780)"},
@@ -110,7 +115,7 @@ func TestMetadata(t *testing.T) {
 		"169.254.169.254": "AWS, Google Cloud, Azure and most others", "169.254.170.2": "AWS container credentials",
 		"169.254.170.23": "AWS pod credentials", "100.100.100.200": "Alibaba Cloud", "192.0.0.192": "Oracle Cloud",
 		"168.63.129.16": "Azure host", "fd00:ec2::254": "AWS", "fd00:ec2::23": "AWS pod credentials",
-		"fd20:ce::254": "Google Cloud", "fd00:c1::a9fe:a9fe": "Oracle Cloud", "fd00:42::42": "Scaleway",
+		"fd20:ce::254": "Google Cloud", "fd00:c1::a9fe:a9fe": "Oracle Cloud", "fd00:42::42": "Scaleway", "fd00:100::100:200": "Alibaba Cloud", "fd00:a9fe:a9fe::1": "Akamai",
 	} {
 		wantBlocked(t, dial(p, "metadata.google.internal", ip), fmt.Sprintf("%s is a cloud metadata address (%s)", ip, whose))
 	}
@@ -189,5 +194,28 @@ func TestRangesAreNamed(t *testing.T) {
 		if r.prefix != r.prefix.Masked() {
 			t.Errorf("%s is not written as its first address", r.prefix)
 		}
+	}
+}
+
+// The README lists every label of the metric and every metadata address.
+func TestREADME(t *testing.T) {
+	text, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	labels, _, _ := strings.Cut(string(text)[strings.Index(string(text), "`rule` is one of `")+len("`rule` is one of `"):], "`")
+	listed := strings.Fields(labels)
+	want := []string{"not_tcp", "not_an_address", "unassigned", "special_purpose"}
+	for _, r := range ranges {
+		if !slices.Contains(want, r.key) {
+			want = append(want, r.key)
+		}
+		if r.key == "metadata" && !strings.Contains(string(text), r.prefix.Addr().String()) {
+			t.Errorf("README.md does not name %s", r.prefix.Addr())
+		}
+	}
+	slices.Sort(want)
+	if got := slices.Sorted(slices.Values(listed)); !slices.Equal(got, want) {
+		t.Errorf("README.md lists the rules %q, there are %q", got, want)
 	}
 }

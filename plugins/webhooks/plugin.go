@@ -10,6 +10,7 @@ import (
 	_ "embed"
 	"log/slog"
 	"net/http"
+	"sync"
 
 	"github.com/jonboulle/clockwork"
 
@@ -21,7 +22,9 @@ import (
 //go:embed config.go
 var configSource string
 
-func init() { plugin.Register(name, func() plugin.Plugin { return new(Plugin) }) }
+func init() {
+	plugin.Register(name, func() plugin.Plugin { return &Plugin{config: Config{RetentionDays: defaultRetention}} })
+}
 
 const name = "webhooks"
 
@@ -30,13 +33,18 @@ type Plugin struct {
 	config Config
 	hooks  []*hook
 
-	byEntity map[*store.Entity][]*hook
-	byName   map[string]*hook
-	failed   *store.Entity // WebhookDelivery
-	queue    *queue.Queue
-	client   *http.Client
-	clock    clockwork.Clock
-	log      *slog.Logger
+	byEntity   map[*store.Entity][]*hook
+	byName     map[string]*hook
+	deliveries *store.Entity // WebhookDelivery
+	db         *store.DB
+	queue      *queue.Queue
+	client     *http.Client
+	clock      clockwork.Clock
+	log        *slog.Logger
+	metrics    metrics
+
+	stopRefresh context.CancelFunc
+	refreshing  sync.WaitGroup
 }
 
 func (p *Plugin) Info() plugin.Info {
@@ -55,73 +63,64 @@ func (p *Plugin) Provision(_ context.Context, host plugin.Host) error {
 		p.byEntity[e] = append(p.byEntity[e], h)
 		p.byName[h.name] = h
 	}
-	p.queue, p.clock, p.log = host.Queue(), host.Clock(), host.Logger()
+	p.db, p.queue, p.clock, p.log = host.DB(), host.Queue(), host.Clock(), host.Logger()
+	if err := p.newMetrics(host.Meter()); err != nil {
+		return err
+	}
 	p.client = &http.Client{
 		Transport: host.Outbound().Transport(),
 		// A redirect would repeat the data at an address nobody configured.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
+	if p.config.RetentionDays > 0 {
+		if err := p.queue.Every("webhooks.purge", purgeEvery, p.purge); err != nil {
+			return err
+		}
+	}
 	return p.queue.Handle(name, queue.Config{
 		Worker:          queue.WorkerFunc(p.deliver),
-		Concurrency:     64,
-		LaneConcurrency: 32,
+		Concurrency:     concurrency,
+		LaneConcurrency: hookConcurrency,
 		Timeout:         attemptTimeout,
 		Backoff:         p.backoff,
 		OnDead:          p.bury,
+		NoDeadLetters:   true, // WebhookDelivery has them
 	})
 }
 
+// Attempts under way at a time, in all and of one hook. There is room for many
+// hooks that hang at once before a healthy one waits, and after breakAfter
+// failures a hook that hangs takes one place only.
+const (
+	concurrency     = 512
+	hookConcurrency = 32
+)
+
 // Stop closes idle connections; deliveries under way are the queue's to finish.
 func (p *Plugin) Stop(context.Context) error {
+	if p.stopRefresh != nil {
+		p.stopRefresh()
+		p.refreshing.Wait()
+	}
 	p.client.CloseIdleConnections()
 	return nil
 }
 
-// InTx enqueues a delivery for every hook that asked for this write.
-func (p *Plugin) InTx(_ context.Context, tx *store.Tx, w *store.Write) error {
-	for _, h := range p.byEntity[w.Entity] {
-		if !h.events[w.Op] {
-			continue
-		}
-		id := "wh_" + store.NewID(w.Time)
-		if _, err := p.queue.Enqueue(tx, queue.Item{ID: id, Queue: name, Lane: h.name, Payload: body(id, w)}); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// body is what a receiver gets. serverOnly fields are not in a row's JSON.
-func body(id string, w *store.Write) []byte {
-	b := make([]byte, 0, 512)
-	b = append(b, `{"event":"`...)
-	b = append(b, w.Op...)
-	b = append(b, `","entity":`...)
-	b = store.AppendJSONString(b, w.Entity.Name)
-	b = append(b, `,"row_id":`...)
-	b = store.AppendJSONString(b, w.ID)
-	b = append(b, `,"data":`...)
-	b = w.Row().AppendJSON(b)
-	b = append(b, `,"timestamp":"`...)
-	b = store.AppendTime(b, w.Time)
-	b = append(b, `","delivery_id":"`...)
-	b = append(b, id...)
-	return append(b, `"}`...)
-}
-
 func (p *Plugin) backoff(j *queue.Job) queue.Backoff {
-	b := queue.Backoff{Base: defaultBackoff, Max: maxBackoff, Jitter: 0.2, MaxAttempts: defaultAttempts}
 	if h := p.byName[j.Lane]; h != nil {
-		b.Base, b.MaxAttempts = h.backoff, h.max
+		return h.retry
 	}
-	return b
+	return queue.Backoff{Base: defaultBackoff, Max: maxBackoff, MaxAttempts: 1} // not declared any more
 }
 
 var (
 	_ plugin.Configurable   = (*Plugin)(nil)
 	_ plugin.Validator      = (*Plugin)(nil)
 	_ plugin.EntityProvider = (*Plugin)(nil)
+	_ plugin.TableProvider  = (*Plugin)(nil)
 	_ plugin.Provisioner    = (*Plugin)(nil)
+	_ plugin.Starter        = (*Plugin)(nil)
+	_ plugin.RouteProvider  = (*Plugin)(nil)
 	_ plugin.Stopper        = (*Plugin)(nil)
 	_ store.InTxer          = (*Plugin)(nil)
 )

@@ -1,16 +1,18 @@
 package webhooks
 
 import (
+	"crypto/ed25519"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
+	"errors"
 	"strconv"
 	"strings"
 	"time"
 )
 
-// Headers of a delivery.
+// Headers of a delivery, in the canonical form of net/http.
 const (
 	// HeaderSignature holds the contract's signature: sha256=<hex HMAC-SHA256 of
 	// the exact body>, keyed with the literal bytes of the secret.
@@ -21,34 +23,105 @@ const (
 	HeaderStandardSig = "Webhook-Signature"
 )
 
+// Secret is a signing secret in the forms that an environment variable may hold:
+//
+//	whsec_BASE64   a key of Standard Webhooks
+//	whsk_BASE64    an ed25519 private key of Standard Webhooks (64 bytes)
+//	whpk_BASE64    an ed25519 public key (32 bytes), to verify with only
+//	anything else  the key's literal bytes
+type Secret struct {
+	literal []byte
+	key     []byte             // of v1
+	private ed25519.PrivateKey // of v1a
+	public  ed25519.PublicKey
+}
+
+// ParseSecret reads a secret. That a value without a prefix might be base64 is not
+// guessed at: it would make keys nobody else derives.
+func ParseSecret(s string) (*Secret, error) {
+	prefix, encoded, prefixed := strings.Cut(s, "_")
+	if s == "" {
+		return nil, errors.New("the secret is empty")
+	}
+	k := &Secret{literal: []byte(s), key: []byte(s)}
+	if !prefixed || prefix != "whsec" && prefix != "whsk" && prefix != "whpk" {
+		return k, nil
+	}
+	raw, err := base64.StdEncoding.DecodeString(encoded)
+	switch {
+	case err != nil || len(raw) == 0:
+		return nil, errors.New("what follows " + prefix + "_ is not base64")
+	case prefix == "whsec":
+		k.key = raw
+	case prefix == "whsk":
+		if len(raw) != ed25519.PrivateKeySize {
+			return nil, errors.New("an ed25519 private key (whsk_) has " + strconv.Itoa(ed25519.PrivateKeySize) + " bytes, this one has " + strconv.Itoa(len(raw)))
+		}
+		k.key, k.private = nil, ed25519.PrivateKey(raw)
+		k.public = k.private.Public().(ed25519.PublicKey)
+	default:
+		if len(raw) != ed25519.PublicKeySize {
+			return nil, errors.New("an ed25519 public key (whpk_) has " + strconv.Itoa(ed25519.PublicKeySize) + " bytes, this one has " + strconv.Itoa(len(raw)))
+		}
+		k.key, k.public = nil, raw
+	}
+	return k, nil
+}
+
+// SignsBody reports whether the secret has a key for X-Pylon-Signature that
+// receivers may hold: an ed25519 key has none.
+func (k *Secret) SignsBody() bool { return k.key != nil }
+
+// CanSign is false for a public key.
+func (k *Secret) CanSign() bool { return k.key != nil || k.private != nil }
+
 // SignBody is the value of X-Pylon-Signature for a body.
-func SignBody(secret, body []byte) string {
-	mac := hmac.New(sha256.New, secret)
+func (k *Secret) SignBody(body []byte) string {
+	mac := hmac.New(sha256.New, k.literal)
 	mac.Write(body)
-	return "sha256=" + hex.EncodeToString(mac.Sum(nil))
+	var sum [sha256.Size]byte
+	out := make([]byte, 0, len("sha256=")+2*sha256.Size)
+	out = append(out, "sha256="...)
+	return string(hex.AppendEncode(out, mac.Sum(sum[:0])))
 }
 
-// VerifyBody checks an X-Pylon-Signature in constant time. An empty secret
-// verifies nothing.
-func VerifyBody(secret, body []byte, signature string) bool {
-	return len(secret) > 0 && hmac.Equal([]byte(SignBody(secret, body)), []byte(signature))
+// VerifyBody checks an X-Pylon-Signature in constant time.
+func (k *Secret) VerifyBody(body []byte, signature string) bool {
+	return k.SignsBody() && hmac.Equal([]byte(k.SignBody(body)), []byte(signature))
 }
 
-// SignStandard is one signature of Standard Webhooks over id, time and body.
-func SignStandard(secret []byte, id string, at time.Time, body []byte) string {
-	mac := hmac.New(sha256.New, standardKey(secret))
-	mac.Write([]byte(id + "." + strconv.FormatInt(at.Unix(), 10) + "."))
-	mac.Write(body)
+// SignStandard is one signature of Standard Webhooks over id, time and body: v1,
+// or v1a for an ed25519 key.
+func (k *Secret) SignStandard(id string, at time.Time, body []byte) string {
+	content := make([]byte, 0, len(id)+len(body)+16)
+	content = append(append(content, id...), '.')
+	content = append(strconv.AppendInt(content, at.Unix(), 10), '.')
+	content = append(content, body...)
+	if k.private != nil {
+		return "v1a," + base64.StdEncoding.EncodeToString(ed25519.Sign(k.private, content))
+	}
+	mac := hmac.New(sha256.New, k.key)
+	mac.Write(content)
 	return "v1," + base64.StdEncoding.EncodeToString(mac.Sum(nil))
 }
 
-// standardKey is the decoded part of a whsec_ secret and the literal bytes of any
-// other: guessing that a secret is base64 would make keys nobody else derives.
-func standardKey(secret []byte) []byte {
-	if encoded, ok := strings.CutPrefix(string(secret), "whsec_"); ok {
-		if key, err := base64.StdEncoding.DecodeString(encoded); err == nil {
-			return key
+// VerifyStandard checks a webhook-signature, which may hold several signatures
+// separated by spaces, in constant time each.
+func (k *Secret) VerifyStandard(id string, at time.Time, body []byte, signatures string) bool {
+	for signature := range strings.SplitSeq(signatures, " ") {
+		version, encoded, _ := strings.Cut(signature, ",")
+		switch {
+		case version == "v1" && k.key != nil:
+			if hmac.Equal([]byte(k.SignStandard(id, at, body)), []byte(signature)) {
+				return true
+			}
+		case version == "v1a" && k.public != nil:
+			raw, err := base64.StdEncoding.DecodeString(encoded)
+			content := append([]byte(id+"."+strconv.FormatInt(at.Unix(), 10)+"."), body...)
+			if err == nil && ed25519.Verify(k.public, content, raw) {
+				return true
+			}
 		}
 	}
-	return secret
+	return false
 }

@@ -1,10 +1,13 @@
 package webhooks
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"maps"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"regexp"
 	"slices"
@@ -14,29 +17,16 @@ import (
 	"golang.org/x/net/http/httpguts"
 
 	"github.com/pylon-go/pylon/plugin"
+	"github.com/pylon-go/pylon/policy"
+	"github.com/pylon-go/pylon/queue"
 	"github.com/pylon-go/pylon/store"
-)
-
-// hook is a declared hook, checked and with its secrets filled in.
-type hook struct {
-	name    string
-	entity  string
-	events  map[store.Op]bool
-	url     string
-	secret  []byte // nil: not signed
-	headers http.Header
-	max     int
-	backoff time.Duration
-}
-
-const (
-	defaultAttempts = 15
-	defaultBackoff  = 10 * time.Second
-	maxBackoff      = 24 * time.Hour
 )
 
 // Validate checks the hooks and resolves what they take from the environment.
 func (p *Plugin) Validate(c *plugin.Check) {
+	if days := p.config.RetentionDays; days < 0 || days > 36500 {
+		c.Problems.Add(c.Config.At("retention_days").Problem("INVALID_VALUE", "must be 0 (for ever) to 36500 days"))
+	}
 	names := map[string]bool{}
 	for i := range p.config.Hooks {
 		if h := p.compile(c, &p.config.Hooks[i]); h != nil {
@@ -56,8 +46,9 @@ func (p *Plugin) compile(c *plugin.Check, d *Hook) *hook {
 		ok = false
 		c.Problems.Add(d.Node.At(key).Problem(code, format, args...))
 	}
-	h := &hook{entity: d.Entity, url: d.URL, events: map[store.Op]bool{}, headers: http.Header{}}
-	if c.Schema.Entity(d.Entity) == nil {
+	h := &hook{entity: d.Entity, events: map[store.Op]bool{}, headers: http.Header{}, secretHeaders: map[string]bool{}}
+	entity := c.Schema.Entity(d.Entity)
+	if entity == nil {
 		var names []string
 		for _, e := range c.Schema.Entities {
 			names = append(names, e.Name)
@@ -92,7 +83,18 @@ func (p *Plugin) compile(c *plugin.Check, d *Hook) *hook {
 		h.events[store.Op(e)] = true
 	}
 
+	if ok {
+		h.onlyChanged = d.OnlyChanged
+		ok = p.conditions(c, d, h, entity)
+	}
+	switch h.ordered = d.Ordered; {
+	case d.Ordered != "" && !slices.Contains(orders, d.Ordered):
+		ok = false
+		c.Problems.Add(d.Node.At("ordered").Problem("INVALID_VALUE", `must be "row" or "hook"`).WithNearest(d.Ordered, orders))
+	}
+
 	u, err := url.Parse(d.URL)
+	h.url = u
 	switch {
 	case err != nil:
 		wrong("url", "INVALID_URL", "not an address")
@@ -104,14 +106,27 @@ func (p *Plugin) compile(c *plugin.Check, d *Hook) *hook {
 		wrong("url", "INVALID_URL", "must not hold a user name or password: put them into headers, from the environment")
 	case u.Fragment != "":
 		wrong("url", "INVALID_URL", "must not have a #fragment: it is never sent")
+	default:
+		if rule := refused(c, u); rule != "" {
+			wrong("url", "BLOCKED_ADDRESS", "net_guard refuses %s: %s; if the receiver is really there, add it to allow_hosts of net_guard", u.Hostname(), rule)
+		}
 	}
 
-	if d.SecretEnv != "" {
-		secret := c.Getenv(d.SecretEnv)
-		if secret == "" {
-			wrong("secret_env", "MISSING_ENV", "the environment variable %s is not set or empty", d.SecretEnv)
+	for _, name := range d.SecretEnv {
+		value := c.Getenv(name)
+		if value == "" {
+			wrong("secret_env", "MISSING_ENV", "the environment variable %s is not set or empty", name)
+			continue
 		}
-		h.secret = []byte(secret)
+		secret, err := ParseSecret(value)
+		if err == nil && !secret.CanSign() {
+			err = errors.New("a public key (whpk_) cannot sign; use the private one (whsk_)")
+		}
+		if err != nil {
+			wrong("secret_env", "INVALID_SECRET", "the environment variable %s: %s", name, err)
+			continue
+		}
+		h.secrets = append(h.secrets, secret)
 	}
 	for _, name := range slices.Sorted(maps.Keys(d.Headers)) {
 		value, missing := expand(d.Headers[name], c.Getenv)
@@ -129,17 +144,18 @@ func (p *Plugin) compile(c *plugin.Check, d *Hook) *hook {
 			wrong("headers", "INVALID_HEADER", "%s is there twice", name)
 		default:
 			h.headers[canonical] = []string{value}
+			h.secretHeaders[canonical] = value != d.Headers[name]
 		}
 	}
 
-	h.max, h.backoff = defaultAttempts, defaultBackoff
+	h.retry = queue.Backoff{Base: defaultBackoff, Max: maxBackoff, Jitter: 0.2, MaxAttempts: defaultAttempts}
 	if n := d.Retry.MaxAttempts; n != 0 || present(d, "max_attempts") {
-		if h.max = n; n < 1 || n > 100 {
+		if h.retry.MaxAttempts = n; n < 1 || n > 100 {
 			wrong("retry", "INVALID_VALUE", "max_attempts must be 1 to 100")
 		}
 	}
 	if n := d.Retry.BackoffSecs; n != 0 || present(d, "backoff_secs") {
-		if h.backoff = time.Duration(n) * time.Second; n < 1 || n > 86400 {
+		if h.retry.Base = time.Duration(n) * time.Second; n < 1 || n > 86400 {
 			wrong("retry", "INVALID_VALUE", "backoff_secs must be 1 to 86400")
 		}
 	}
@@ -151,10 +167,67 @@ func (p *Plugin) compile(c *plugin.Check, d *Hook) *hook {
 	if !ok {
 		return nil
 	}
+	h.labels = newHookLabels(h.name)
+	if h.template, err = http.NewRequest(http.MethodPost, u.String(), nil); err != nil {
+		wrong("url", "INVALID_URL", "not an address")
+		return nil
+	}
 	return h
 }
 
+// conditions checks when a hook fires beside its events.
+func (p *Plugin) conditions(c *plugin.Check, d *Hook, h *hook, e *store.Entity) (ok bool) {
+	ok = true
+	if d.Fields != nil && len(d.Fields) == 0 {
+		ok = false
+		c.Problems.Add(d.Node.At("fields").Problem("INVALID_VALUE", "the list is empty: leave fields out to send every update"))
+	}
+	for i, name := range d.Fields {
+		field, known := e.Lookup(name)
+		if !known || field == store.FieldIDIndex {
+			ok = false
+			c.Problems.Add(d.Node.At("fields", i).Problem("UNKNOWN_FIELD", "%s has no field %q that could change", e.Name, name).WithNearest(name, e.FieldNames()))
+			continue
+		}
+		h.fields = append(h.fields, field)
+	}
+	if (d.Fields != nil || d.OnlyChanged) && !h.events[store.Update] {
+		ok = false
+		c.Problems.Add(d.Node.Problem("INVALID_VALUE", "fields and only_changed are about updates, which this hook does not send"))
+	}
+	if d.When != "" {
+		when, problem := policy.CompileCondition(d.When, e, d.Node.At("when"))
+		if problem != nil {
+			ok = false
+			c.Problems.Add(problem)
+		}
+		h.when = when
+	}
+	return ok
+}
+
+// refused is the rule by which net_guard refuses the address that a URL names
+// literally, empty when it does not. Names are judged when they are resolved, at
+// every delivery.
+func refused(c *plugin.Check, u *url.URL) (rule string) {
+	ip, err := netip.ParseAddr(u.Hostname())
+	if err != nil {
+		return ""
+	}
+	guard, on := plugin.Find[plugin.DialGuard](c)
+	if !on {
+		return ""
+	}
+	err = guard.GuardDial(context.Background(), u.Hostname(), "tcp", netip.AddrPortFrom(ip, 443).String())
+	var blocked *plugin.BlockedError
+	if errors.As(err, &blocked) {
+		return blocked.Rule
+	}
+	return ""
+}
+
 var (
+	orders    = []string{orderRow, orderHook}
 	allEvents = []string{string(store.Insert), string(store.Update), string(store.Delete)}
 	nameForm  = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 	reference = regexp.MustCompile(`\$\{([A-Za-z_][A-Za-z0-9_]*)\}`)

@@ -217,8 +217,7 @@ func (d *Database) table(s *schema.Schema, t *store.Table) *schema.Table {
 	columns := map[string]store.Column{}
 	for _, c := range t.Columns {
 		columns[c.Name] = c
-		numbered := len(t.PrimaryKey) == 1 && t.PrimaryKey[0] == c.Name && c.Type == store.TypeInt
-		ac := d.Column(c, numbered).SetNull(c.Null)
+		ac := d.Column(c, t.Numbered() && t.PrimaryKey[0] == c.Name).SetNull(c.Null)
 		if c.DefaultNow {
 			ac.SetDefault(&schema.Literal{V: d.Literal(store.Time(time.Now()))})
 		} else if !c.Default.IsNull() {

@@ -69,7 +69,7 @@ func (e *Engine) count(ctx context.Context, query string) (n int64, err error) {
 	return n, err
 }
 
-func column(c store.Column, _ bool) *schema.Column {
+func column(c store.Column, numbered bool) *schema.Column {
 	var ac *schema.Column
 	switch c.Type {
 	case store.TypeInt, store.TypeBool, store.TypeDatetime:
@@ -84,6 +84,9 @@ func column(c store.Column, _ bool) *schema.Column {
 	default:
 		ac = schema.NewStringColumn(c.Name, "text")
 		ac.Type.Raw = "text"
+	}
+	if numbered {
+		ac.AddAttrs(&atlas.AutoIncrement{}) // a number is never given twice
 	}
 	return ac
 }

@@ -97,6 +97,24 @@ func (s *suite) conn(t *testing.T) {
 		}
 		wantEqual(t, "afterwards", ints(t, e, one, store.Int(4), store.Null), []int64{4})
 	})
+	t.Run("a number is never given twice", func(t *testing.T) {
+		e := s.numbered(t)
+		for want := int64(1); want <= 3; want++ {
+			var got int64
+			must(t, e.Write(t.Context(), func(c store.Conn) error {
+				if err := c.Query(`INSERT INTO "_pylon_counter" ("who") VALUES (?) RETURNING "n"`, []store.Value{store.String("x")}, func(r store.Rows) error {
+					got = r.Value(0, store.TypeInt).Int()
+					return nil
+				}); err != nil {
+					return err
+				}
+				return c.Exec(`DELETE FROM "_pylon_counter"`, nil)
+			}))
+			if got != want {
+				t.Fatalf("numbered %d, want %d", got, want)
+			}
+		}
+	})
 	t.Run("a number is given to a row that leaves its key out", func(t *testing.T) {
 		e := fill(t, 0)
 		must(t, e.Write(t.Context(), func(c store.Conn) error {

@@ -1,35 +1,19 @@
-package main
+package process
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"runtime"
 	"strings"
 	"time"
 )
 
-// moduleRoot is the folder of Pylon's module.
-func moduleRoot(ctx context.Context) (string, error) {
-	out, err := exec.CommandContext(ctx, "go", "env", "GOMOD").Output()
-	if err != nil {
-		return "", err
-	}
-	file := strings.TrimSpace(string(out))
-	text, err := os.ReadFile(file)
-	if err != nil || !strings.HasPrefix(string(text), "module github.com/pylon-go/pylon\n") {
-		return "", errors.New("run it within the repository")
-	}
-	return filepath.Dir(file), nil
-}
-
-// printMachine says on what, and beside what else, the numbers were measured:
+// PrintMachine says on what, and beside what else, the numbers were measured:
 // without that they cannot be compared.
-func printMachine(ctx context.Context, w io.Writer, root, dir string) {
+func PrintMachine(ctx context.Context, w io.Writer, root, dir string) {
 	load, _ := os.ReadFile("/proc/loadavg")
 	kernel, _ := os.ReadFile("/proc/sys/kernel/osrelease")
 	commit := git(ctx, root, "rev-parse", "--short", "HEAD")
