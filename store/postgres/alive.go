@@ -24,10 +24,11 @@ func (s *session) alive(ctx context.Context) bool {
 		return false
 	}
 	n, failed := 0, error(nil)
-	err = raw.Read(func(fd uintptr) bool {
+	// Not raw.Read: pgx reads in the background after a slow exchange, and that
+	// would wait for it.
+	err = raw.Control(func(fd uintptr) {
 		var b [1]byte
 		n, _, failed = syscall.Recvfrom(int(fd), b[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
-		return true
 	})
 	switch {
 	case err != nil:
