@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jonboulle/clockwork"
@@ -49,6 +50,7 @@ type pool struct {
 	held     map[int64]*Job // by their seq, which is never used again
 	stopping bool
 	started  bool
+	missed   atomic.Bool   // lanes may have got work that we were not told of
 	idle     *sync.Cond    // held fell
 	poke     chan struct{} // something changed for the loop
 
@@ -113,6 +115,12 @@ func (p *pool) wake(name string, due int64) {
 	p.nudge()
 }
 
+// look makes the pool look for lanes it was not told of.
+func (p *pool) look() {
+	p.missed.Store(true)
+	p.nudge()
+}
+
 // Forever is a pause without an end of its own.
 var Forever = time.UnixMicro(never).UTC()
 
@@ -163,7 +171,7 @@ func (p *pool) loop() {
 		now := q.clock.Now()
 		us := now.UnixMicro()
 		var err error
-		if us >= nextScan {
+		if p.missed.Swap(false) || us >= nextScan {
 			if err = p.scan(); err == nil {
 				if nextScan = never; !p.alone {
 					nextScan = now.Add(rescan).UnixMicro()
@@ -215,6 +223,7 @@ func (p *pool) scan() error {
 		due  int64
 	}
 	var lanes []found
+	blocked := map[string]bool{}
 	err := p.q.db.View(p.q.ctx, func(tx *store.Tx) error {
 		lanes = lanes[:0]
 		last := store.String("")
@@ -228,6 +237,9 @@ func (p *pool) scan() error {
 				return err
 			}
 			due, err := nextDue(tx, p.name, next.Str(), 0)
+			if err == nil && !p.alone {
+				err = p.countBlocked(tx, next, blocked)
+			}
 			if err != nil {
 				return err
 			}
@@ -239,10 +251,15 @@ func (p *pool) scan() error {
 		return err
 	}
 	p.mu.Lock()
-	defer p.mu.Unlock()
 	for _, f := range lanes {
 		l := p.lane(f.name)
 		l.due = min(l.due, f.due)
+	}
+	p.mu.Unlock()
+	for lane := range blocked {
+		if err := p.q.unblock(lane, p.name); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -17,6 +17,15 @@ type (
 	// transaction has a lock of that name, keeps it to the end of this one, and lets
 	// this one see what the others committed. With one writer there is nothing to lock.
 	Locker interface{ Lock(name string) error }
+	// Notifier is an engine whose database several processes may serve. Notify says
+	// a word, of at most 7000 bytes, to all that listen to a channel at the moment,
+	// this process included. Listen calls fn for every word until ctx ends, one at a
+	// time, and with "" whenever words may have been missed: at the beginning and
+	// after its connection was lost.
+	Notifier interface {
+		Notify(ctx context.Context, channel, word string) error
+		Listen(ctx context.Context, channel string, fn func(word string))
+	}
 )
 
 type readCommittedKey struct{}

@@ -266,4 +266,7 @@ func (e *Engine) readOnce(ctx context.Context, k kind, fn func(store.Conn) error
 var (
 	_ store.Engine       = (*Engine)(nil)
 	_ store.SingleReader = (*Engine)(nil)
+	_ store.Notifier     = (*Engine)(nil)
+	_ store.Locker       = (*transaction)(nil)
+	_ store.Flusher      = (*transaction)(nil)
 )
