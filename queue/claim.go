@@ -61,7 +61,7 @@ func (p *pool) leaseDue(wants []*want, now int64) error {
 			}
 			slices.SortFunc(w.jobs, func(a, b *Job) int { return int(min(1, max(-1, a.seq-b.seq))) })
 			var err error
-			if w.due, err = nextDue(tx, p.name, w.lane.name, 0); err != nil {
+			if w.due, err = nextDue(tx, p.name, w.lane.name); err != nil {
 				return err
 			}
 		}
@@ -100,17 +100,16 @@ func (p *pool) readDue(wants []*want, now int64) (seen int64, err error) {
 
 func (p *pool) readLane(tx *store.Tx, w *want, now int64, held map[int64]struct{}, heldHere int) error {
 	w.jobs, w.due = w.jobs[:0], never
-	lane := []store.Value{store.String(p.name), store.String(w.lane.name)}
 	var due []int64
-	more := false
 	// The index has all this needs; rows that are held are not touched.
-	if err := tx.Query("SELECT seq FROM _pylon_queue WHERE queue=? AND lane=? AND due<=? ORDER BY due, seq LIMIT ?",
-		append(lane, store.Int(now), store.Int(int64(w.n+heldHere+1))), func(r store.Rows) error {
+	if err := tx.Query("SELECT seq,due FROM _pylon_queue WHERE queue=? AND lane=? ORDER BY due, seq LIMIT ?",
+		[]store.Value{store.String(p.name), store.String(w.lane.name), store.Int(int64(w.n + heldHere + 1))}, func(r store.Rows) error {
 			seq := r.Value(0, store.TypeInt).Int()
 			if _, is := held[seq]; is {
 				return nil
 			}
-			if more = len(due) == w.n; more {
+			if at := r.Value(1, store.TypeInt).Int(); at > now || len(due) == w.n {
+				w.due = at
 				return store.Stop
 			}
 			due = append(due, seq)
@@ -126,13 +125,7 @@ func (p *pool) readLane(tx *store.Tx, w *want, now int64, held map[int64]struct{
 			return err
 		}
 	}
-	if more {
-		w.due = now
-		return nil
-	}
-	var err error
-	w.due, err = nextDue(tx, p.name, w.lane.name, now)
-	return err
+	return nil
 }
 
 func (p *pool) job(l *lane, r store.Rows) *Job {
@@ -152,10 +145,10 @@ func (p *pool) job(l *lane, r store.Rows) *Job {
 	return j
 }
 
-// nextDue is when the first item of a lane is due after a time.
-func nextDue(tx *store.Tx, queue, lane string, after int64) (due int64, err error) {
+// nextDue is when the first item of a lane is due.
+func nextDue(tx *store.Tx, queue, lane string) (due int64, err error) {
 	due = never
-	err = tx.Query("SELECT min(due) FROM _pylon_queue WHERE queue=? AND lane=? AND due>?", []store.Value{store.String(queue), store.String(lane), store.Int(after)}, func(r store.Rows) error {
+	err = tx.Query("SELECT min(due) FROM _pylon_queue WHERE queue=? AND lane=?", []store.Value{store.String(queue), store.String(lane)}, func(r store.Rows) error {
 		if v := r.Value(0, store.TypeInt); !v.IsNull() {
 			due = v.Int()
 		}

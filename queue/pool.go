@@ -26,6 +26,8 @@ const (
 	// rescan is how often a pool looks for lanes it was not told of: those filled
 	// by another process.
 	rescan = time.Minute
+	// longestSleep bounds the sleep of a pool that nobody wakes.
+	longestSleep = time.Hour
 	// retryClaim is how long a pool waits after the database refused a claim.
 	retryClaim = time.Second
 )
@@ -199,7 +201,9 @@ func (p *pool) loop() {
 		if holding && nextRenewal == never && !p.alone {
 			nextRenewal = now.Add(p.lease() / 3).UnixMicro()
 		}
-		timer.Reset(time.Duration(max(0, min(until, nextScan, nextRenewal)-q.clock.Now().UnixMicro())) * time.Microsecond)
+		// never is too far away for a Duration.
+		sleep := min(min(until, nextScan, nextRenewal)-q.clock.Now().UnixMicro(), longestSleep.Microseconds())
+		timer.Reset(time.Duration(max(0, sleep)) * time.Microsecond)
 		select {
 		case <-timer.Chan():
 		case <-p.poke:
@@ -236,7 +240,7 @@ func (p *pool) scan() error {
 			if err != nil || next.IsNull() {
 				return err
 			}
-			due, err := nextDue(tx, p.name, next.Str(), 0)
+			due, err := nextDue(tx, p.name, next.Str())
 			if err == nil && !p.alone {
 				err = p.countBlocked(tx, next, blocked)
 			}

@@ -846,3 +846,46 @@ func TestANoteIsRememberedBetweenAttempts(t *testing.T) {
 		t.Errorf("a dead letter was kept: %v", err)
 	}
 }
+
+// countingClock counts how often a timer is set.
+type countingClock struct {
+	clockwork.Clock
+	set atomic.Int64
+}
+
+func (c *countingClock) NewTimer(d time.Duration) clockwork.Timer {
+	return &countingTimer{c.Clock.NewTimer(d), c}
+}
+
+type countingTimer struct {
+	clockwork.Timer
+	clock *countingClock
+}
+
+func (t *countingTimer) Reset(d time.Duration) bool {
+	t.clock.set.Add(1)
+	return t.Timer.Reset(d)
+}
+
+func TestNothingRunsWhileNothingIsDue(t *testing.T) {
+	for name, shared := range map[string]bool{"alone": false, "shared": true} {
+		t.Run(name, func(t *testing.T) {
+			r := openRig(t, shared)
+			clock := &countingClock{Clock: clockwork.NewRealClock()}
+			r.db = store.New(r.db.Engine(), r.db.Schema(), store.Options{Clock: clock, Logger: slog.New(slog.DiscardHandler)})
+			var err error
+			r.q, err = queue.New(r.db, queue.Options{Logger: slog.New(slog.DiscardHandler)})
+			must(t, err)
+			r.handle(queue.Config{Worker: queue.WorkerFunc(func(context.Context, *queue.Job) queue.Outcome { return queue.Done() })})
+			must(t, r.q.Start(r.ctx))
+			r.enqueue(queue.Item{})
+			r.waitDepth(0)
+			time.Sleep(20 * time.Millisecond) // what is left to do is done
+			before := clock.set.Load()
+			time.Sleep(100 * time.Millisecond)
+			if n := clock.set.Load() - before; n > 2 {
+				t.Errorf("an idle queue woke %d times in 100 ms", n)
+			}
+		})
+	}
+}

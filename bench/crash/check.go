@@ -9,6 +9,7 @@ import (
 const (
 	lostWrite     = "lost write"                 // acknowledged, and not in the database
 	wrongRow      = "wrong row"                  // a row that no write explains
+	halfWrite     = "half of a transaction"      // one of its writes is in the database, another is not
 	lostDelivery  = "lost delivery"              // in the database, and never accepted by the receiver
 	orphan        = "delivery without its write" // accepted, and not in the database
 	twoIDs        = "two ids for one delivery"
@@ -50,7 +51,8 @@ func check(hooks []hook, writes []write, rows map[key]state, accepted []acceptan
 // checkRows finds out which writes are in the database.
 func (v *verdict) checkRows(writes []write, rows map[key]state) (inDatabase map[key]bool) {
 	inDatabase = map[key]bool{}
-	last := map[key]write{} // of each row, the last write that is in the database
+	last := map[key]write{}    // of each row, the last write that is in the database
+	groups := map[key][2]int{} // of each transaction, how many writes are not in the database and how many are
 	for _, w := range slices.SortedFunc(slices.Values(writes), func(a, b write) int { return a.N - b.N }) {
 		row, exists := rows[w.Row]
 		in := exists && row.Entity == w.Entity && row.Version >= w.Version
@@ -59,7 +61,6 @@ func (v *verdict) checkRows(writes []write, rows map[key]state) (inDatabase map[
 			v.acknowledged++
 			if !in {
 				v.add(lostWrite, "%s: version %d, acknowledged as write %d of writer %d, is not in the database (the row: %s)", rowName(w), w.Version, w.N, w.Writer, shown(row, exists))
-				continue
 			}
 		case unanswered:
 			v.unanswered++
@@ -69,9 +70,23 @@ func (v *verdict) checkRows(writes []write, rows map[key]state) (inDatabase map[
 		case absent:
 			in = false
 		}
+		if w.Group != 0 {
+			count := groups[key{w.Writer, w.Group}]
+			if in {
+				count[1]++
+			} else {
+				count[0]++
+			}
+			groups[key{w.Writer, w.Group}] = count
+		}
 		if in {
 			inDatabase[w.key] = true
 			last[w.Row] = w
+		}
+	}
+	for id, count := range groups {
+		if count[0] > 0 && count[1] > 0 {
+			v.add(halfWrite, "of the transaction of writer %d that began with its write %d, %d writes are in the database and %d are not", id.Writer, id.N, count[1], count[0])
 		}
 	}
 	for id, row := range rows {

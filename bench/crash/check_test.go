@@ -20,7 +20,7 @@ func goodStory() *story {
 	s := &story{rows: map[key]state{}}
 	add := func(entity string, writer, n, birth, version int, o outcome) {
 		row := key{writer, birth}
-		s.writes = append(s.writes, write{key{writer, n}, entity, row, version, o})
+		s.writes = append(s.writes, write{key: key{writer, n}, Entity: entity, Row: row, Version: version, Outcome: o})
 		if o == absent {
 			return
 		}
@@ -81,9 +81,16 @@ func TestCheckFinds(t *testing.T) {
 		"a row nobody wrote":              {func(s *story) { s.rows[key{9, 9}] = state{"Item", 9, 1} }, []string{wrongRow}},
 		"a row of a version nobody wrote": {func(s *story) { s.rows[key{1, 1}] = state{"Item", 5, 7} }, []string{wrongRow}},
 		"a write that came back": {func(s *story) {
-			s.writes = append(s.writes, write{key{1, 7}, "Item", key{1, 1}, 4, absent})
+			s.writes = append(s.writes, write{key: key{1, 7}, Entity: "Item", Row: key{1, 1}, Version: 4, Outcome: absent})
 			s.rows[key{1, 1}] = state{"Item", 7, 4}
 		}, []string{wrongRow}},
+		"a half of a transaction": {func(s *story) {
+			for n := 8; n <= 9; n++ {
+				s.writes = append(s.writes, write{key: key{2, n}, Entity: "Entry", Row: key{2, n}, Version: 1, Group: 8})
+			}
+			s.rows[key{2, 9}] = state{"Entry", 9, 1}
+			s.accepted = append(s.accepted, acceptance{"byhook", "z", 9, key{2, 9}, key{2, 9}, 1})
+		}, []string{halfWrite}},
 		"a lost delivery": {func(s *story) {
 			i := s.of("plain", 1, 2)
 			s.accepted = slices.Delete(s.accepted, i, i+1)
@@ -117,7 +124,7 @@ func TestCheckFinds(t *testing.T) {
 			s.accepted[i], s.accepted[j] = s.accepted[j], s.accepted[i]
 		}, []string{outOfOrder}},
 		"writes of a writer out of the hook's order": {func(s *story) {
-			s.writes = append(s.writes, write{key{1, 8}, "Entry", key{1, 8}, 1, acknowledged})
+			s.writes = append(s.writes, write{key: key{1, 8}, Entity: "Entry", Row: key{1, 8}, Version: 1, Outcome: acknowledged})
 			s.rows[key{1, 8}] = state{"Entry", 8, 1}
 			s.accepted = slices.Insert(s.accepted, s.of("byhook", 1, 6), acceptance{"byhook", "y", 8, key{1, 8}, key{1, 8}, 1})
 		}, []string{outOfOrder}},

@@ -30,6 +30,8 @@ type write struct {
 	Row     key // the write that inserted the row
 	Version int // of the row after it: 1 for an insert
 	Outcome outcome
+	// Group is the first of the writes that were one transaction with this one; 0: none.
+	Group int
 }
 
 // state is what a row says about the last write that changed it.

@@ -24,6 +24,8 @@ const (
 	maxPause = 120 * time.Millisecond
 	// entries is the share of writes that go to Entry.
 	entries = 0.06
+	// pairs is the share of writes that are two in one transaction.
+	pairs = 0.05
 )
 
 // writer is one client. It sends one write at a time.
@@ -98,6 +100,10 @@ func (w *writer) write(ctx context.Context) {
 	if w.rng.Float64() < entries {
 		entity = "Entry"
 	}
+	if w.rng.Float64() < pairs {
+		w.insertPair(entity)
+		return
+	}
 	rows := w.live[entity]
 	if len(rows) == 0 || w.rng.IntN(4) == 0 {
 		w.insert(entity)
@@ -115,11 +121,24 @@ func (w *writer) retire(entity string, i int) {
 	w.live[entity] = rows[:len(rows)-1]
 }
 
-func (w *writer) insert(entity string) {
+// fresh is the body of a new row, made by the writer's next write.
+func (w *writer) fresh() string {
 	w.n++
-	body := fmt.Sprintf(`{"writer":%d,"birth":%d,"n":%d,"version":1,"pad":%q}`, w.number, w.n, w.n, w.pad())
-	answer, o := w.send(http.MethodPost, "/api/entities/"+entity, body)
-	w.note(write{key{w.number, w.n}, entity, key{w.number, w.n}, 1, o})
+	return fmt.Sprintf(`{"writer":%d,"birth":%d,"n":%d,"version":1,"pad":%q}`, w.number, w.n, w.n, w.pad())
+}
+
+// insertPair inserts two rows in one transaction. They are not changed any more.
+func (w *writer) insertPair(entity string) {
+	first := w.n + 1
+	_, o := w.send(http.MethodPost, "/api/transact", fmt.Sprintf(`[{"op":"insert","entity":%[1]q,"data":%[2]s},{"op":"insert","entity":%[1]q,"data":%[3]s}]`, entity, w.fresh(), w.fresh()))
+	for n := first; n <= w.n; n++ {
+		w.note(write{key: key{w.number, n}, Entity: entity, Row: key{w.number, n}, Version: 1, Outcome: o, Group: first})
+	}
+}
+
+func (w *writer) insert(entity string) {
+	answer, o := w.send(http.MethodPost, "/api/entities/"+entity, w.fresh())
+	w.note(write{key: key{w.number, w.n}, Entity: entity, Row: key{w.number, w.n}, Version: 1, Outcome: o})
 	if o != acknowledged {
 		return
 	}

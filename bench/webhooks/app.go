@@ -51,7 +51,7 @@ func appManifest(addresses []string) string {
 
 // serve runs measure with a server of its own, on an empty database, whose hooks
 // send to the addresses.
-func (b *bench) serve(ctx context.Context, addresses []string, measure func(*process.Pylon) error) error {
+func (b *bench) serve(ctx context.Context, addresses []string, measure func(*process.Pylon, *process.Process) error) error {
 	b.apps++
 	p, err := process.NewPylon(b.binary, filepath.Join(b.dir, fmt.Sprintf("app-%d", b.apps)), appManifest(addresses), "HOOK_SECRET="+secret, "PYLON_LOG_LEVEL=error")
 	if err != nil {
@@ -65,7 +65,7 @@ func (b *bench) serve(ctx context.Context, addresses []string, measure func(*pro
 	if err != nil {
 		return err
 	}
-	if err := measure(p); err != nil {
+	if err := measure(p, running); err != nil {
 		return fmt.Errorf("%w\n%s", err, running.Output())
 	}
 	return nil

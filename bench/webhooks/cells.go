@@ -5,10 +5,8 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -32,9 +30,11 @@ type bench struct {
 
 	endToEnd [len(fans)]series // deliveries/s and those of the bare loop beside it
 	dead     [len(neighbours)][]float64
+	paced    [len(neighbours)][]pacedResult
 	writes   [len(receivers)][]load.Result
 	latency  []idleLatency
-	size     int64 // bytes of a delivery
+	resting  []float64 // share of a core that an idle server takes
+	size     int64     // bytes of a delivery
 }
 
 // series are the two rates of each round that are compared.
@@ -71,6 +71,13 @@ func (b *bench) round(ctx context.Context, round int) error {
 	steps = nil
 	for i := range neighbours {
 		steps = append(steps, func() error { return b.measureNeighbour(ctx, i) })
+	}
+	if err := inTurn(steps, round); err != nil {
+		return err
+	}
+	steps = nil
+	for i := range neighbours {
+		steps = append(steps, func() error { return b.measurePaced(ctx, i) })
 	}
 	if err := inTurn(steps, round); err != nil {
 		return err
@@ -149,7 +156,7 @@ func (b *bench) endToEndRate(ctx context.Context, f fan) (rate float64, err erro
 	for i := range addresses {
 		addresses[i] = b.sink.address("d", i)
 	}
-	err = b.serve(ctx, addresses, func(p *process.Pylon) error {
+	err = b.serve(ctx, addresses, func(p *process.Pylon, _ *process.Process) error {
 		if err := b.sink.reset(); err != nil {
 			return err
 		}
@@ -184,40 +191,6 @@ func (b *bench) write(ctx context.Context, p *process.Pylon, writers, rows, n in
 	return result.Requests * rows, failed(ctx, &result)
 }
 
-// measureNeighbour is the rate at which a healthy endpoint gets its deliveries with
-// something else beside it, under as many writes as c=64 brings.
-func (b *bench) measureNeighbour(ctx context.Context, i int) error {
-	addresses := []string{b.sink.address("d", 0)}
-	switch i {
-	case 1:
-		addresses = append(addresses, b.sink.address("d", 1))
-	case 2:
-		port, err := process.FreePort()
-		if err != nil {
-			return err
-		}
-		addresses = append(addresses, "http://127.0.0.1:"+port+"/d/1")
-	case 3:
-		addresses = append(addresses, b.sink.address("hang", 1))
-	}
-	err := b.serve(ctx, addresses, func(p *process.Pylon) error {
-		if err := b.sink.reset(); err != nil {
-			return err
-		}
-		writes, err := b.write(ctx, p, concurrency, 1, b.options.writes)
-		if err != nil {
-			return err
-		}
-		healthy, _, err := b.sink.await(ctx, 1, int64(writes))
-		b.dead[i] = append(b.dead[i], healthy.perSecond())
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("beside %s: %w", neighbours[i], err)
-	}
-	return nil
-}
-
 // measureWrites is the rate of answered writes.
 func (b *bench) measureWrites(ctx context.Context, i int) error {
 	var addresses []string
@@ -227,7 +200,7 @@ func (b *bench) measureWrites(ctx context.Context, i int) error {
 	case 2:
 		addresses = []string{b.sink.address("hang", 0)}
 	}
-	err := b.serve(ctx, addresses, func(p *process.Pylon) error {
+	err := b.serve(ctx, addresses, func(p *process.Pylon, _ *process.Process) error {
 		result := load.Run(ctx, load.Options{
 			Concurrency: concurrency, Warmup: b.warmup, Duration: b.duration,
 			NewRequest: func(worker, i int) *http.Request {
@@ -241,65 +214,4 @@ func (b *bench) measureWrites(ctx context.Context, i int) error {
 		return fmt.Errorf("writes with %s: %w", receivers[i], err)
 	}
 	return nil
-}
-
-// idleLatency are the percentiles over the writes of one round.
-type idleLatency struct{ answer, send [3]time.Duration } // p50, p99, max
-
-// measureIdle writes single rows to a server that has nothing else to do and
-// compares the clock of the sink with its own: the same one.
-func (b *bench) measureIdle(ctx context.Context) error {
-	return b.serve(ctx, []string{b.sink.address("timed", 0)}, func(p *process.Pylon) error {
-		if err := b.sink.reset(); err != nil {
-			return err
-		}
-		type sent struct{ begin, answered int64 }
-		writes := map[string]sent{}
-		pause := time.NewTicker(15 * time.Millisecond)
-		defer pause.Stop()
-		const settle = 10 // the first ones open connections
-		for i := range settle + b.idle {
-			begin := time.Now().UnixNano()
-			body, err := process.Do(p.Request(http.MethodPost, "/api/entities/Item", row(0, i)).WithContext(ctx))
-			answered := time.Now().UnixNano()
-			if err != nil {
-				return err
-			}
-			var created struct{ ID string }
-			if err := json.Unmarshal(body, &created); err != nil || created.ID == "" {
-				return fmt.Errorf("no id in %.200s (%v)", body, err)
-			}
-			if i >= settle {
-				writes[created.ID] = sent{begin, answered}
-			}
-			select {
-			case <-pause.C:
-			case <-ctx.Done():
-				return ctx.Err()
-			}
-		}
-		if _, _, err := b.sink.await(ctx, 1, int64(settle+b.idle)); err != nil {
-			return err
-		}
-		var arrivals map[string]int64
-		if err := b.sink.get("/arrivals", &arrivals); err != nil {
-			return err
-		}
-		var answer, send []time.Duration
-		for id, w := range writes {
-			at, ok := arrivals[id]
-			if !ok {
-				return fmt.Errorf("the delivery of row %s did not arrive", id)
-			}
-			answer = append(answer, time.Duration(at-w.answered))
-			send = append(send, time.Duration(at-w.begin))
-		}
-		b.latency = append(b.latency, idleLatency{percentiles(answer), percentiles(send)})
-		return nil
-	})
-}
-
-func percentiles(all []time.Duration) [3]time.Duration {
-	slices.Sort(all)
-	return [3]time.Duration{load.Percentile(all, 0.5), load.Percentile(all, 0.99), load.Percentile(all, 1)}
 }

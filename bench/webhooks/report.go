@@ -31,6 +31,9 @@ func (b *bench) report(w io.Writer) {
 	for i, n := range neighbours {
 		rates("deliveries to one endpoint, beside it "+n, b.dead[i])
 	}
+	for i, n := range neighbours {
+		rates(fmt.Sprintf("  the same with %d writes/s, beside it %s", pace, n), b.pacedRates(i))
+	}
 	for i, r := range receivers {
 		rates("writes c=64, "+r, perSecond(b.writes[i]))
 	}
@@ -49,12 +52,11 @@ func (b *bench) report(w io.Writer) {
 	t.Flush()
 
 	t = tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "\nlatency of an idle server, medians of the rounds, worst max\tp50\tp99\tmax")
-	latency := func(label string, of func(idleLatency) [3]time.Duration, limit time.Duration) {
+	fmt.Fprintln(t, "\nlatency, medians of the rounds, worst max\tp50\tp99\tmax")
+	latency := func(label string, all [][3]time.Duration, limit time.Duration) {
 		var p50, p99 []float64
 		var worst time.Duration
-		for _, l := range b.latency {
-			p := of(l)
+		for _, p := range all {
 			p50, p99, worst = append(p50, float64(p[0])), append(p99, float64(p[1])), max(worst, p[2])
 		}
 		m, aim := time.Duration(load.Median(p99)), ""
@@ -63,9 +65,29 @@ func (b *bench) report(w io.Writer) {
 		}
 		fmt.Fprintf(t, "%s\t%s\t%s%s\t%s\n", label, load.Short(time.Duration(load.Median(p50))), load.Short(m), aim, load.Short(worst))
 	}
-	latency("from the write's answer to the arrival; below 0 the delivery was faster", func(l idleLatency) [3]time.Duration { return l.answer }, 0)
-	latency("from the sending of the write to the arrival, more than from the commit", func(l idleLatency) [3]time.Duration { return l.send }, 20*time.Millisecond)
+	var answer, send [][3]time.Duration
+	for _, l := range b.latency {
+		answer, send = append(answer, l.answer), append(send, l.send)
+	}
+	latency("idle, from the write's answer to the arrival; below 0 the delivery was faster", answer, 0)
+	latency("idle, from the sending of the write to the arrival, more than from the commit", send, 20*time.Millisecond)
+	for i, n := range neighbours {
+		var all [][3]time.Duration
+		for _, p := range b.paced[i] {
+			all = append(all, p.latency)
+		}
+		latency(fmt.Sprintf("%d writes/s, sending to arrival at one endpoint, beside it %s", pace, n), all, 0)
+	}
 	t.Flush()
+	rest := load.Median(b.resting)
+	fmt.Fprintf(w, "\nidle with one hook: %.1f %% of a core (none %s)\n", 100*rest, mark(rest < 0.01))
+}
+
+func (b *bench) pacedRates(i int) (out []float64) {
+	for _, p := range b.paced[i] {
+		out = append(out, p.rate)
+	}
+	return out
 }
 
 // comparisons are the ratios that are looked at.
@@ -79,6 +101,8 @@ func (b *bench) comparisons() []comparison {
 		all = append(all, c)
 	}
 	return append(all,
+		comparison{fmt.Sprintf("healthy endpoint at %d writes/s, beside one that refuses / alone", pace), b.pacedRates(2), b.pacedRates(0), 0.95},
+		comparison{fmt.Sprintf("healthy endpoint at %d writes/s, beside one that never answers / alone", pace), b.pacedRates(3), b.pacedRates(0), 0.95},
 		comparison{"healthy endpoint, beside one that refuses / beside a healthy one", b.dead[2], b.dead[1], 0.95},
 		comparison{"healthy endpoint, beside one that never answers / beside a healthy one", b.dead[3], b.dead[1], 0.95},
 		comparison{"healthy endpoint, beside one that refuses / alone", b.dead[2], b.dead[0], 0},

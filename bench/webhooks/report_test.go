@@ -17,14 +17,16 @@ func TestReport(t *testing.T) {
 	}
 	for i := range neighbours {
 		b.dead[i] = []float64{100 - 4*float64(i)}
+		b.paced[i] = []pacedResult{{rate: 1000 - 20*float64(i), latency: [3]time.Duration{1: 7 * time.Millisecond}}}
 	}
 	for i := range receivers {
 		b.writes[i] = []load.Result{{Requests: 1000 - 300*i, Elapsed: time.Second}}
 	}
+	b.resting = []float64{0.3}
 	b.latency = []idleLatency{{send: [3]time.Duration{time.Millisecond, 30 * time.Millisecond, time.Second}}}
 	var out strings.Builder
 	b.report(&out)
-	for _, want := range []string{"0.30    >= 0.25 met     0.30 0.10 0.50", "0.96    >= 0.95 met", "0.92    >= 0.95 MISSED", "0.70    >= 0.80 MISSED", "30ms (< 20ms MISSED)  1s"} {
+	for _, want := range []string{"0.30    >= 0.25 met     0.30 0.10 0.50", "0.96    >= 0.95 met", "0.92    >= 0.95 MISSED", "0.70    >= 0.80 MISSED", "0.94    >= 0.95 MISSED", "7ms", "30.0 % of a core (none MISSED)", "30ms (< 20ms MISSED)  1s"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("no %q in\n%s", want, out.String())
 		}

@@ -136,17 +136,31 @@ func webhooksReplayCommand(server *client) *cobra.Command {
 			if len(args) == 0 && s.Hook == "" && s.Entity == "" && s.Event == "" && s.Status == 0 && s.Since == nil && s.Until == nil && !all {
 				return errors.New("say which: ids of deliveries, flags that select them, or --all")
 			}
-			var answer struct{ Replayed, Matched int }
-			if err := server.call(c.Context(), http.MethodPost, "/api/webhooks/replay", s, &answer); err != nil {
-				return err
+			var total webhooks.Replayed
+			for {
+				var did webhooks.Replayed
+				if err := server.call(c.Context(), http.MethodPost, "/api/webhooks/replay", s, &did); err != nil {
+					if total.Replayed > 0 {
+						return fmt.Errorf("%d %s replayed, then: %w", total.Replayed, deliveries(total.Replayed), err)
+					}
+					return err
+				}
+				total.Replayed, total.Skipped, total.Matched = total.Replayed+did.Replayed, total.Skipped+did.Skipped, did.Matched
+				if s.After = did.After; s.After == "" {
+					break
+				}
+				fmt.Fprintf(c.ErrOrStderr(), "%d ...\n", total.Replayed)
 			}
 			if s.DryRun {
-				fmt.Fprintf(c.OutOrStdout(), "%d %s would be replayed\n", answer.Matched, deliveries(answer.Matched))
+				fmt.Fprintf(c.OutOrStdout(), "%d %s would be replayed\n", total.Matched, deliveries(total.Matched))
 				return nil
 			}
-			fmt.Fprintf(c.OutOrStdout(), "%d %s replayed\n", answer.Replayed, deliveries(answer.Replayed))
-			if answer.Replayed < len(args) {
-				return fmt.Errorf("%d of the ids given did not fail for good, or are being replayed already", len(args)-answer.Replayed)
+			fmt.Fprintf(c.OutOrStdout(), "%d %s replayed\n", total.Replayed, deliveries(total.Replayed))
+			switch {
+			case total.Skipped > 0:
+				return fmt.Errorf("%d %s skipped: the hook is not declared any more; --to sends them to another", total.Skipped, deliveries(total.Skipped))
+			case total.Replayed < len(args):
+				return fmt.Errorf("%d of the ids given did not fail for good, or are being replayed already", len(args)-total.Replayed)
 			}
 			return nil
 		},

@@ -91,15 +91,15 @@ func (p *Plugin) hookNamed(hook string) (*hook, error) {
 
 // Pause keeps a hook from being worked on; its deliveries are enqueued and wait.
 func (p *Plugin) Pause(ctx context.Context, hook string) error {
-	return p.decide(ctx, hook, func(tx *store.Tx) error { return savePaused(tx, hook, tx.Now()) })
+	return p.decide(ctx, hook, false, func(tx *store.Tx) error { return savePaused(tx, hook, tx.Now()) })
 }
 
-// Resume ends a pause, or takes a disabled hook up again.
+// Resume ends a pause, takes a disabled hook up again, or tries a failing one at once.
 func (p *Plugin) Resume(ctx context.Context, hook string) error {
-	return p.decide(ctx, hook, func(tx *store.Tx) error { return saveResumed(tx, hook) })
+	return p.decide(ctx, hook, true, func(tx *store.Tx) error { return saveResumed(tx, hook) })
 }
 
-func (p *Plugin) decide(ctx context.Context, hook string, change func(*store.Tx) error) error {
+func (p *Plugin) decide(ctx context.Context, hook string, resume bool, change func(*store.Tx) error) error {
 	h, err := p.hookNamed(hook)
 	if err != nil {
 		return err
@@ -113,7 +113,7 @@ func (p *Plugin) decide(ctx context.Context, hook string, change func(*store.Tx)
 			return err
 		}
 		tx.OnCommit(func() {
-			p.adopt(h, saved[hook])
+			p.adopt(h, saved[hook], resume)
 			p.log.Info("a webhook's state was changed", "hook", hook, "state", h.status().State, "by", store.ActorFrom(ctx).ID)
 		})
 		return nil

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -132,16 +131,19 @@ func (p *Plugin) send(ctx context.Context, h *hook, m message) *attempt {
 	a := &attempt{at: p.clock.Now()}
 	req := p.request(ctx, h, m, a.at)
 	a.request = req.Header
-	res, err := p.client.Do(req)
+	// Not through an http.Client: it would follow redirects, repeating the data at
+	// an address nobody configured, keep cookies and copy the header.
+	res, err := p.transport.RoundTrip(req)
 	if err != nil {
 		a.err, a.took = plainError(ctx, err), p.clock.Since(a.at)
 		return a
 	}
 	defer res.Body.Close()
 	a.status, a.header = res.StatusCode, res.Header
-	if a.succeeded() {
+	switch {
+	case a.succeeded():
 		p.drain(res)
-	} else {
+	case a.status >= 300: // after 101 the body is the connection, which nobody ends
 		a.response = readSnippet(res.Body)
 	}
 	a.took = p.clock.Since(a.at)
@@ -229,15 +231,10 @@ func retryAfter(value string, now time.Time) time.Duration {
 	return max(0, min(d, maxRetryAfter))
 }
 
-// plainError takes the address out of an HTTP client's error: it may hold a
-// secret in its path or query.
+// plainError says what a timeout means.
 func plainError(ctx context.Context, err error) error {
 	if errors.Is(ended(ctx), context.DeadlineExceeded) {
 		return fmt.Errorf("the receiver did not answer within %s", attemptTimeout)
-	}
-	var e *url.Error
-	if errors.As(err, &e) {
-		return e.Err
 	}
 	return err
 }

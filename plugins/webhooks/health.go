@@ -155,15 +155,15 @@ func (p *Plugin) disable(h *hook, now time.Time, reason string) func(*store.Tx) 
 	return func(tx *store.Tx) error { return saveDisabled(tx, h.name, now, reason) }
 }
 
-// adopt takes over what the database says about a hook.
-func (p *Plugin) adopt(h *hook, saved savedHook) {
+// adopt takes over what the database says about a hook. A hook that is resumed
+// starts afresh.
+func (p *Plugin) adopt(h *hook, saved savedHook, resumed bool) {
 	s := &h.health
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.decision == saved.decision {
+	if resumed = resumed || s.held() && !saved.held(); !resumed && s.decision == saved.decision {
 		return
 	}
-	resumed := s.held() && !saved.held()
 	if s.decision = saved.decision; resumed {
 		s.failures, s.since, s.open, s.probe, s.until, s.saved = 0, time.Time{}, false, 0, time.Time{}, false
 	}

@@ -38,7 +38,7 @@ type Plugin struct {
 	deliveries *store.Entity // WebhookDelivery
 	db         *store.DB
 	queue      *queue.Queue
-	client     *http.Client
+	transport  *http.Transport
 	clock      clockwork.Clock
 	log        *slog.Logger
 	metrics    metrics
@@ -67,11 +67,9 @@ func (p *Plugin) Provision(_ context.Context, host plugin.Host) error {
 	if err := p.newMetrics(host.Meter()); err != nil {
 		return err
 	}
-	p.client = &http.Client{
-		Transport: host.Outbound().Transport(),
-		// A redirect would repeat the data at an address nobody configured.
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
+	p.transport = host.Outbound().Transport()
+	// Many hooks may lead to one host; what is not kept is dialled anew.
+	p.transport.MaxIdleConnsPerHost, p.transport.MaxIdleConns = concurrency, 2*concurrency
 	if p.config.RetentionDays > 0 {
 		if err := p.queue.Every("webhooks.purge", purgeEvery, p.purge); err != nil {
 			return err
@@ -102,7 +100,7 @@ func (p *Plugin) Stop(context.Context) error {
 		p.stopRefresh()
 		p.refreshing.Wait()
 	}
-	p.client.CloseIdleConnections()
+	p.transport.CloseIdleConnections()
 	return nil
 }
 

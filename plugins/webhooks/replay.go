@@ -30,51 +30,86 @@ type Selection struct {
 	To string `json:"to,omitempty"`
 	// DryRun only counts.
 	DryRun bool `json:"dry_run,omitempty"`
+	// Limit ends the call after so many, 1000 when left out; After goes on where
+	// an earlier call ended.
+	Limit int    `json:"limit,omitempty"`
+	After string `json:"after,omitempty"`
 }
 
-// replayBatch is how many deliveries are put back in one transaction.
-const replayBatch = 200
+// Replayed is what a replay did.
+type Replayed struct {
+	Replayed int `json:"replayed"`
+	// Skipped were for a hook that is not declared any more.
+	Skipped int `json:"skipped"`
+	// Matched is how many a dry run found.
+	Matched int `json:"matched,omitempty"`
+	// After is where the next call goes on, empty when there is no more.
+	After string `json:"after,omitempty"`
+}
+
+const (
+	// replayBatch is how many deliveries are put back in one transaction.
+	replayBatch = 200
+	// maxReplay bounds a call, and the ids it may name.
+	maxReplay = 1000
+)
 
 // Replay puts failed deliveries back to work, oldest first, with their ids and
-// bodies. It answers how many; what is being replayed already is not counted.
-func (p *Plugin) Replay(ctx context.Context, s Selection) (n int, err error) {
+// bodies. What is being replayed already does not match.
+func (p *Plugin) Replay(ctx context.Context, s Selection) (did Replayed, err error) {
 	filter, err := p.filter(s)
 	if err != nil {
-		return 0, err
+		return did, err
 	}
 	if s.DryRun {
-		return p.db.Count(ctx, &store.Query{Entity: p.deliveries, Filter: filter})
+		did.Matched, err = p.db.Count(ctx, &store.Query{Entity: p.deliveries, Filter: filter})
+		return did, err
 	}
-	after := ""
-	for {
-		batch := 0
+	switch {
+	case s.Limit == 0:
+		s.Limit = maxReplay
+	case s.Limit < 0 || s.Limit > maxReplay:
+		return did, store.Errorf(store.Invalid, "INVALID_VALUE", "limit must be 1 to %d", maxReplay).WithField("limit")
+	}
+	did.After = s.After
+	for left := s.Limit; left > 0; {
+		n := min(left, replayBatch)
+		var batch Replayed
 		err := p.db.Update(ctx, func(tx *store.Tx) error {
-			batch = 0
-			rows, err := tx.Find(&store.Query{Entity: p.deliveries, Limit: replayBatch, Order: []store.Order{{Field: store.FieldIDIndex}},
-				Filter: store.And{filter, store.Compare{Field: store.FieldIDIndex, Op: store.Gt, Value: store.ID(after)}}})
+			batch = Replayed{}
+			rows, err := tx.Find(&store.Query{Entity: p.deliveries, Limit: n, Order: []store.Order{{Field: store.FieldIDIndex}},
+				Filter: store.And{filter, store.Compare{Field: store.FieldIDIndex, Op: store.Gt, Value: store.ID(did.After)}}})
 			if err != nil {
 				return err
 			}
 			for _, row := range rows {
-				if err := p.replay(tx, row, s.To); err != nil {
+				switch err := p.replay(tx, row, s.To); {
+				case err == nil:
+					batch.Replayed++
+				case store.HasCode(err, "HOOK_NOT_DECLARED"):
+					batch.Skipped++
+				default:
 					return err
 				}
-			}
-			if batch = len(rows); batch > 0 {
-				after = rows[batch-1].ID
+				batch.After = row.ID
 			}
 			return nil
 		})
 		if err != nil {
-			if n > 0 {
-				return n, fmt.Errorf("%d deliveries are being replayed, then: %w", n, err)
+			if did.Replayed > 0 {
+				err = fmt.Errorf("%d deliveries are being replayed, then: %w", did.Replayed, err)
 			}
-			return 0, err
+			return did, err
 		}
-		if n += batch; batch < replayBatch {
-			return n, nil
+		did.Replayed, did.Skipped = did.Replayed+batch.Replayed, did.Skipped+batch.Skipped
+		if batch.Replayed+batch.Skipped < n {
+			did.After = ""
+			return did, nil
 		}
+		did.After = batch.After
+		left -= n
 	}
+	return did, nil
 }
 
 // replay puts one delivery back to work.
@@ -135,6 +170,9 @@ func (p *Plugin) filter(s Selection) (store.Filter, error) {
 		if _, err := p.hookNamed(s.To); err != nil {
 			return nil, err
 		}
+	}
+	if len(s.IDs) > maxReplay {
+		return nil, store.Errorf(store.Invalid, "INVALID_VALUE", "at most %d ids can be named", maxReplay).WithField("ids")
 	}
 	if s.IDs != nil {
 		in := store.In{Field: field("deliveryId")}

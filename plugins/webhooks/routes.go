@@ -76,12 +76,9 @@ func (p *Plugin) routeReplay(w http.ResponseWriter, r *http.Request) error {
 	if err := plugin.Decode(r, &s); err != nil {
 		return err
 	}
-	n, err := p.Replay(r.Context(), s)
+	did, err := p.Replay(r.Context(), s)
 	if err != nil {
 		return err
 	}
-	if s.DryRun {
-		return plugin.Answer(w, http.StatusOK, map[string]int{"matched": n})
-	}
-	return plugin.Answer(w, http.StatusOK, map[string]int{"replayed": n})
+	return plugin.Answer(w, http.StatusOK, did)
 }

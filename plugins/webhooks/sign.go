@@ -7,8 +7,10 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
+	"hash"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -34,6 +36,24 @@ type Secret struct {
 	key     []byte             // of v1
 	private ed25519.PrivateKey // of v1a
 	public  ed25519.PublicKey
+
+	// A hash that was keyed once is cheaper to reset than to key anew.
+	literals, keys sync.Pool
+}
+
+// mac is the HMAC-SHA256 of parts, with a hash from the pool of that key.
+func mac(pool *sync.Pool, key []byte, parts ...[]byte) (sum [sha256.Size]byte) {
+	h, ok := pool.Get().(hash.Hash)
+	if !ok {
+		h = hmac.New(sha256.New, key)
+	}
+	for _, part := range parts {
+		h.Write(part)
+	}
+	h.Sum(sum[:0])
+	h.Reset()
+	pool.Put(h)
+	return sum
 }
 
 // ParseSecret reads a secret. That a value without a prefix might be base64 is not
@@ -77,12 +97,10 @@ func (k *Secret) CanSign() bool { return k.key != nil || k.private != nil }
 
 // SignBody is the value of X-Pylon-Signature for a body.
 func (k *Secret) SignBody(body []byte) string {
-	mac := hmac.New(sha256.New, k.literal)
-	mac.Write(body)
-	var sum [sha256.Size]byte
+	sum := mac(&k.literals, k.literal, body)
 	out := make([]byte, 0, len("sha256=")+2*sha256.Size)
 	out = append(out, "sha256="...)
-	return string(hex.AppendEncode(out, mac.Sum(sum[:0])))
+	return string(hex.AppendEncode(out, sum[:]))
 }
 
 // VerifyBody checks an X-Pylon-Signature in constant time.
@@ -93,16 +111,19 @@ func (k *Secret) VerifyBody(body []byte, signature string) bool {
 // SignStandard is one signature of Standard Webhooks over id, time and body: v1,
 // or v1a for an ed25519 key.
 func (k *Secret) SignStandard(id string, at time.Time, body []byte) string {
-	content := make([]byte, 0, len(id)+len(body)+16)
-	content = append(append(content, id...), '.')
-	content = append(strconv.AppendInt(content, at.Unix(), 10), '.')
-	content = append(content, body...)
+	head := signedHead(id, at)
 	if k.private != nil {
-		return "v1a," + base64.StdEncoding.EncodeToString(ed25519.Sign(k.private, content))
+		return "v1a," + base64.StdEncoding.EncodeToString(ed25519.Sign(k.private, append(head, body...)))
 	}
-	mac := hmac.New(sha256.New, k.key)
-	mac.Write(content)
-	return "v1," + base64.StdEncoding.EncodeToString(mac.Sum(nil))
+	sum := mac(&k.keys, k.key, head, body)
+	return "v1," + base64.StdEncoding.EncodeToString(sum[:])
+}
+
+// signedHead is what a signature of Standard Webhooks covers beside the body.
+func signedHead(id string, at time.Time) []byte {
+	head := make([]byte, 0, 64)
+	head = append(append(head, id...), '.')
+	return append(strconv.AppendInt(head, at.Unix(), 10), '.')
 }
 
 // VerifyStandard checks a webhook-signature, which may hold several signatures
@@ -117,8 +138,7 @@ func (k *Secret) VerifyStandard(id string, at time.Time, body []byte, signatures
 			}
 		case version == "v1a" && k.public != nil:
 			raw, err := base64.StdEncoding.DecodeString(encoded)
-			content := append([]byte(id+"."+strconv.FormatInt(at.Unix(), 10)+"."), body...)
-			if err == nil && ed25519.Verify(k.public, content, raw) {
+			if err == nil && ed25519.Verify(k.public, append(signedHead(id, at), body...), raw) {
 				return true
 			}
 		}

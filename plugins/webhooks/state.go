@@ -109,7 +109,7 @@ func (p *Plugin) refresh(ctx context.Context, start bool) error {
 			h.health.failures, h.health.since, h.health.open, h.health.saved = breakAfter, s.since, true, true
 			p.queue.Limit(name, h.name, 1)
 		}
-		p.adopt(h, s)
+		p.adopt(h, s, false)
 		if start && s.held() {
 			p.log.Warn("deliveries of a webhook wait until it is resumed", "hook", h.name, "state", h.health.state(), "reason", s.reason)
 		}
