@@ -69,6 +69,9 @@ type Dialect struct {
 	// NullsFirst and NullsLast follow ASC and DESC in ORDER BY where the engine's
 	// own order differs from nulls first ascending, last descending.
 	NullsFirst, NullsLast string
+	// Renumber is a query that lets the numbers of a table go on after the largest one
+	// there is. Nil means that they do by themselves.
+	Renumber func(table, column string) string
 	// ForUpdate locks the selected rows; SkipLocked passes over locked ones.
 	ForUpdate, SkipLocked string
 }

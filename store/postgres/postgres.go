@@ -28,6 +28,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/pylon-go/pylon/store"
+	"github.com/pylon-go/pylon/store/plan"
 )
 
 // Engine is a PostgreSQL database.
@@ -50,7 +51,10 @@ var dialect = store.Dialect{
 	EndsWith: func(column string, n int, placeholder string) string {
 		return "right(" + column + "," + strconv.Itoa(n) + ") = " + placeholder
 	},
-	IntFloat:   compareIntFloat,
+	IntFloat: compareIntFloat,
+	Renumber: func(table, column string) string {
+		return "SELECT setval(pg_get_serial_sequence(" + plan.Text(store.Quote(table)) + "," + plan.Text(column) + "), coalesce(max(" + store.Quote(column) + "),0) + 1, false) FROM " + store.Quote(table)
+	},
 	NullsFirst: " NULLS FIRST",
 	NullsLast:  " NULLS LAST",
 	ForUpdate:  " FOR UPDATE",
