@@ -40,7 +40,7 @@ var (
 // New makes a database that is dropped when the test ends.
 func New(t testing.TB) *Database {
 	t.Helper()
-	sharedOnce.Do(func() { shared, sharedErr = start() })
+	sharedOnce.Do(func() { shared, sharedErr = start("") })
 	require(t, sharedErr)
 	return shared.database(t)
 }
@@ -49,7 +49,7 @@ func New(t testing.TB) *Database {
 // without disturbing others.
 func NewServer(t testing.TB) *Database {
 	t.Helper()
-	s, err := start()
+	s, err := start("")
 	require(t, err)
 	t.Cleanup(func() {
 		if err := s.remove(); err != nil {
@@ -57,6 +57,16 @@ func NewServer(t testing.TB) *Database {
 		}
 	})
 	return s.database(t)
+}
+
+// Start starts a server for a program that is no test, below the folder dir or the
+// system's temporary one. It lives until stop or the program's end.
+func Start(dir string) (d *Database, stop func() error, err error) {
+	s, err := start(dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	return &Database{URL: s.url("postgres"), Server: s}, s.remove, nil
 }
 
 func require(t testing.TB, err error) {

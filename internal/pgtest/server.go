@@ -37,14 +37,14 @@ type Server struct {
 	leash   io.Closer
 }
 
-// start makes a cluster and runs it.
-func start() (s *Server, err error) {
+// start makes a cluster below a folder and runs it.
+func start(below string) (s *Server, err error) {
 	bin, err := programs()
 	if err != nil {
 		return nil, err
 	}
 	s = &Server{bin: bin, as: &syscall.SysProcAttr{Setpgid: true}}
-	if s.dir, err = os.MkdirTemp("", "pgtest"); err != nil {
+	if s.dir, err = os.MkdirTemp(below, "pgtest"); err != nil {
 		return nil, err
 	}
 	defer func() {
