@@ -1,6 +1,8 @@
 package queue
 
 import (
+	"context"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -51,6 +53,73 @@ func (q *Queue) holding(tx *store.Tx, batch []finished) (leases, error) {
 		return nil
 	})
 	return held, err
+}
+
+// enqueueLeased adds an item that comes with a lease of this process, which has
+// room for it: nobody has to claim it then, and the database changes it only once
+// more, when it is done.
+func (q *Queue) enqueueLeased(tx *store.Tx, p *pool, it Item, args []store.Value) error {
+	now := tx.Now()
+	j := &Job{Item: it, EnqueuedAt: now, TraceParent: args[len(args)-1].Str(), claim: q.owner + "." + it.ID}
+	args = append(slices.Clone(args), store.String(j.claim))
+	args[7] = micros(now.Add(p.lease()))
+	if err := tx.ExecThen(func(r store.Rows) { j.seq = r.Value(0, store.TypeInt).Int() }, insertLeasedSQL, args...); err != nil {
+		return fmt.Errorf("enqueue for %s: %w", it.Queue, err)
+	}
+	tx.OnCommit(func() {
+		q.enqueued(p, it.Queue)
+		if !p.take(j) {
+			q.release(j)
+		}
+	})
+	return nil
+}
+
+// promise keeps a place for one more item of a lane, of which nothing older waits.
+func (p *pool) promise(tx *store.Tx, lane string, now int64) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	l := p.lane(lane)
+	if !p.started || p.stopping || l.due <= now || l.paused > now ||
+		p.running+p.waiting+p.promised >= 2*p.cfg.Concurrency || l.running+len(l.jobs)+l.promised >= 2*p.laneLimit(l) {
+		return false
+	}
+	p.promised++
+	l.promised++
+	kept := func() {
+		p.mu.Lock()
+		p.promised--
+		l.promised--
+		p.mu.Unlock()
+	}
+	tx.OnCommit(kept)
+	tx.OnUndone(kept)
+	return true
+}
+
+// take puts a job in line that this process has a lease of already.
+func (p *pool) take(j *Job) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	l := p.lane(j.Lane)
+	if p.stopping || l.paused > p.q.clock.Now().UnixMicro() {
+		return false
+	}
+	p.held[j.seq] = j
+	p.append(l, j)
+	p.dispatch()
+	return true
+}
+
+// release ends the lease of a job that was not taken after all.
+func (q *Queue) release(j *Job) {
+	now := q.clock.Now().UnixMicro()
+	if err := q.db.Update(context.WithoutCancel(q.ctx), func(tx *store.Tx) error {
+		tx.OnCommit(func() { q.wake(j.Queue, j.Lane, now) })
+		return tx.Exec("UPDATE _pylon_queue SET due=?, claim=NULL WHERE seq=? AND claim=?", store.Int(now), store.Int(j.seq), store.String(j.claim))
+	}); err != nil {
+		q.log.Error("an item waits for the end of its lease", "queue", j.Queue, "item", j.ID, "error", err)
+	}
 }
 
 // plain reports whether an outcome only deletes its item, which needs no lock.

@@ -49,6 +49,7 @@ type pool struct {
 	order    []*lane // lanes with claimed jobs that wait, in turn
 	running  int
 	waiting  int            // claimed jobs that do not run yet
+	promised int            // places kept for items that are on their way
 	held     map[int64]*Job // by their seq, which is never used again
 	stopping bool
 	started  bool
@@ -71,8 +72,10 @@ type lane struct {
 	version uint64 // counts wake-ups, so that a claim does not overwrite one
 	jobs    []*Job // claimed, waiting for their turn
 	running int
-	limit   int   // 0 means the pool's
-	paused  int64 // not claimed before this time
+	// promised is the pool's for this lane.
+	promised int
+	limit    int   // 0 means the pool's
+	paused   int64 // not claimed before this time
 }
 
 func newPool(q *Queue, name string, c Config) *pool {
@@ -282,7 +285,7 @@ func (p *pool) wants(now int64) (wants []*want, until int64) {
 	for name, l := range p.lanes {
 		due := max(l.due, l.paused)
 		switch room := 2*p.laneLimit(l) - l.running - len(l.jobs); {
-		case due == never && l.running == 0 && len(l.jobs) == 0 && l.limit == 0 && l.paused <= now:
+		case due == never && l.running == 0 && len(l.jobs) == 0 && l.promised == 0 && l.limit == 0 && l.paused <= now:
 			delete(p.lanes, name)
 		case due > now:
 			until = min(until, due)

@@ -209,6 +209,9 @@ func (q *Queue) Enqueue(tx *store.Tx, it Item) (string, error) {
 		}
 	}
 	p := q.pools[it.Queue]
+	if p != nil && !p.alone && it.Key == "" && it.Unique == "" && notBefore.IsNull() && p.promise(tx, it.Lane, due) {
+		return it.ID, q.enqueueLeased(tx, p, it, args)
+	}
 	if p == nil || !p.alone || it.Unique != "" || !notBefore.IsNull() {
 		if err := tx.Exec(insert, args...); err != nil {
 			return "", fmt.Errorf("enqueue for %s: %w", it.Queue, err)
@@ -250,6 +253,8 @@ const (
 	insertColumns   = "INSERT INTO _pylon_queue (id,queue,lane,key,uniq,payload,note,due,not_before,attempts,enqueued_at,trace) "
 	insertSQL       = insertColumns + "VALUES (?,?,?,?,?,?,?,?,?,0,?,?)"
 	insertUniqueSQL = insertSQL + " ON CONFLICT (queue,uniq) WHERE uniq IS NOT NULL DO NOTHING"
+	// An item that its own process works on next.
+	insertLeasedSQL = "INSERT INTO _pylon_queue (id,queue,lane,key,uniq,payload,note,due,not_before,attempts,enqueued_at,trace,claim) VALUES (?,?,?,?,?,?,?,?,?,0,?,?,?) RETURNING seq"
 	// An item behind another of its key waits for it.
 	insertKeyedSQL = insertColumns + "VALUES (?,?,?,?,?,?,?,CASE WHEN EXISTS (SELECT 1 FROM _pylon_queue WHERE queue=? AND lane=? AND key=?) THEN CAST(? AS bigint) ELSE ? END,?,0,?,?)"
 )

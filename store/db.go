@@ -181,6 +181,7 @@ func (db *DB) Update(ctx context.Context, fn func(tx *Tx) error) error {
 	actor := ActorFrom(ctx)
 	var state *txState
 	err := db.engine.Write(ctx, func(conn Conn) (err error) {
+		db.undone(state) // of the run before
 		state = &txState{now: db.now()}
 		defer func() {
 			if p := recover(); p != nil { // one caller's bug must not take the shared transaction down
@@ -193,6 +194,7 @@ func (db *DB) Update(ctx context.Context, fn func(tx *Tx) error) error {
 		return state.failed
 	})
 	if err != nil {
+		db.undone(state)
 		span.SetStatus(codes.Error, "rolled back")
 		return err
 	}
@@ -208,6 +210,15 @@ func (db *DB) Update(ctx context.Context, fn func(tx *Tx) error) error {
 		}
 	}
 	return nil
+}
+
+func (db *DB) undone(state *txState) {
+	if state == nil {
+		return
+	}
+	for _, f := range state.onUndone {
+		db.afterwards(f)
+	}
 }
 
 // afterwards runs what follows a commit; a panic there is logged, the write stands.

@@ -13,6 +13,11 @@ type (
 	// Flusher is a Conn that queues statements. Flush sends them and answers the
 	// first error.
 	Flusher interface{ Flush() error }
+	// Deferrer is a Conn that queues statements and gives their rows when it has
+	// them: before the next Query gives its own, or before the commit is acknowledged.
+	Deferrer interface {
+		ExecThen(query string, args []Value, then func(Rows)) error
+	}
 	// Locker is a Conn of an engine with several writers. Lock waits until no other
 	// transaction has a lock of that name, keeps it to the end of this one, and lets
 	// this one see what the others committed. With one writer there is nothing to lock.
@@ -50,6 +55,15 @@ func (tx *Tx) Lock(name string) error {
 		return l.Lock(name)
 	}
 	return nil
+}
+
+// ExecThen is Exec for a statement that answers rows, which nobody needs before
+// the transaction has committed: then is called for each, at the latest by then.
+func (tx *Tx) ExecThen(then func(Rows), query string, args ...Value) error {
+	if d, ok := tx.conn.(Deferrer); ok {
+		return d.ExecThen(query, args, then)
+	}
+	return tx.Query(query, args, func(r Rows) error { then(r); return nil })
 }
 
 // Flush reports now what an engine that sends statements late would report with

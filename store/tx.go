@@ -23,6 +23,7 @@ type txState struct {
 	depth    int
 	writes   []Write
 	onCommit []func()
+	onUndone []func()
 	// failed is the first error of an in-transaction hook: the row has changed by
 	// then, so a caller who overlooks it must not commit the half of it.
 	failed error
@@ -58,6 +59,10 @@ func (tx *Tx) As(a Actor) *Tx {
 
 // OnCommit runs f after the transaction is on disk, and not at all otherwise.
 func (tx *Tx) OnCommit(f func()) { tx.state.onCommit = append(tx.state.onCommit, f) }
+
+// OnUndone runs f when what the transaction did so far does not count: it was
+// rolled back, will be run again, or nobody knows.
+func (tx *Tx) OnUndone(f func()) { tx.state.onUndone = append(tx.state.onUndone, f) }
 
 // Exec and Query reach private tables. Entities are not written this way: their
 // writes must pass the pipeline.

@@ -273,4 +273,5 @@ var (
 	_ store.Notifier     = (*Engine)(nil)
 	_ store.Locker       = (*transaction)(nil)
 	_ store.Flusher      = (*transaction)(nil)
+	_ store.Deferrer     = (*transaction)(nil)
 )

@@ -57,6 +57,9 @@ type transaction struct {
 	given bool // fn was given rows
 	asked bool // the one statement of kind asking was used
 	queue []queued
+	// sent are the statements of the exchange under way whose rows are wanted, by
+	// their place in it.
+	sent  map[int]queued
 	bytes int // of queue's arguments
 	// failed keeps the first failure, so that a caller who overlooks it cannot
 	// commit half of its work.
@@ -70,6 +73,7 @@ type transaction struct {
 type queued struct {
 	st   *statement
 	args [][]byte
+	then func(store.Rows) // if its rows are wanted
 }
 
 // fail remembers the first failure. A broken connection wins: what it interrupts
@@ -110,6 +114,11 @@ func (t *transaction) statement(query string, values []store.Value) (*statement,
 
 // Exec queues a statement; see [store.Conn].
 func (t *transaction) Exec(query string, values []store.Value) error {
+	return t.ExecThen(query, values, nil)
+}
+
+// ExecThen queues a statement whose rows are wanted later; see [store.Deferrer].
+func (t *transaction) ExecThen(query string, values []store.Value, then func(store.Rows)) error {
 	if t.kind == asking {
 		return t.Query(query, values, nil)
 	}
@@ -118,7 +127,7 @@ func (t *transaction) Exec(query string, values []store.Value) error {
 		return err
 	}
 	st.open++
-	t.queue = append(t.queue, queued{st, args})
+	t.queue = append(t.queue, queued{st, args, then})
 	for _, a := range args {
 		t.bytes += len(a)
 	}
@@ -134,7 +143,7 @@ func (t *transaction) Flush() error {
 		return t.failed
 	}
 	t.drain(true)
-	if err := t.exchange(nil); err != nil {
+	if err := t.exchange(t.results(nil, nil)); err != nil {
 		return t.fail(err)
 	}
 	return nil
@@ -142,13 +151,22 @@ func (t *transaction) Flush() error {
 
 // drain puts the queue before what is sent next, and BEGIN before it when open.
 func (t *transaction) drain(open bool) {
+	place := 0
 	if open && !t.begun {
 		t.begun = true
 		t.control(t.begin())
+		place++
 	}
-	for _, q := range t.queue {
+	clear(t.sent)
+	for i, q := range t.queue {
 		t.bind("", q.st, q.args)
 		t.execute("", 0)
+		if q.then != nil {
+			if t.sent == nil {
+				t.sent = map[int]queued{}
+			}
+			t.sent[place+i] = q
+		}
 	}
 	t.forget()
 }
@@ -247,20 +265,36 @@ func (t *transaction) give(b *batch, each func(store.Rows) error) error {
 // are not the query. more says that there are rows left.
 func (t *transaction) rows(b *batch, before int) (more bool, err error) {
 	b.reset()
-	done := 0
-	err = t.exchange(func(m pgproto3.BackendMessage) {
+	err = t.exchange(t.results(func(place int, values [][]byte) {
+		if place >= before {
+			b.add(values)
+		}
+	}, &more))
+	return more, err
+}
+
+// results hands out the rows that queued statements were asked for, and those of
+// other statements to each, with the statement's place in the exchange.
+func (t *transaction) results(each func(place int, values [][]byte), more *bool) func(pgproto3.BackendMessage) {
+	place := 0
+	return func(m pgproto3.BackendMessage) {
 		switch m := m.(type) {
 		case *pgproto3.DataRow:
-			if done >= before {
+			if q, wanted := t.sent[place]; wanted {
+				b := newBatch(q.st)
 				b.add(m.Values)
+				b.row = 0
+				q.then(b)
+				b.free()
+			} else if each != nil {
+				each(place, m.Values)
 			}
 		case *pgproto3.CommandComplete, *pgproto3.EmptyQueryResponse:
-			done++
+			place++
 		case *pgproto3.PortalSuspended:
-			more = true
+			*more = true
 		}
-	})
-	return more, err
+	}
 }
 
 // ask runs a statement on its own. Its rows are handed out as they arrive.
@@ -386,7 +420,7 @@ func (t *transaction) commit() error {
 	if t.begun {
 		t.control("commit")
 	}
-	err := t.exchange(nil)
+	err := t.exchange(t.results(nil, nil))
 	var broke *brokenError
 	if errors.As(err, &broke) {
 		return &unknownError{err}
