@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/pylon-go/pylon/store"
@@ -39,16 +40,8 @@ func (q *Queue) holding(tx *store.Tx, batch []finished) (leases, error) {
 	if len(seqs) == 0 {
 		return held, nil
 	}
-	// Few different numbers of placeholders, so that few statements are prepared.
-	n := 1
-	for n < len(seqs) {
-		n *= 2
-	}
-	args := make([]store.Value, n)
-	for i := range args {
-		args[i] = store.Int(seqs[min(i, len(seqs)-1)])
-	}
-	err := tx.Query("SELECT seq, claim FROM _pylon_queue WHERE seq IN (?"+strings.Repeat(",?", n-1)+") ORDER BY seq"+tx.Dialect().ForUpdate, args, func(r store.Rows) error {
+	list, args := seqList(seqs)
+	err := tx.Query("SELECT seq, claim FROM _pylon_queue WHERE seq IN "+list+" ORDER BY seq"+tx.Dialect().ForUpdate, args, func(r store.Rows) error {
 		held[r.Value(0, store.TypeInt).Int()] = r.Value(1, store.TypeString).Str()
 		return nil
 	})
@@ -120,6 +113,38 @@ func (q *Queue) release(j *Job) {
 	}); err != nil {
 		q.log.Error("an item waits for the end of its lease", "queue", j.Queue, "item", j.ID, "error", err)
 	}
+}
+
+// deleteDone deletes at once all items that only need that, and are still leased to
+// this process; one that is not is left to whoever has it.
+func (q *Queue) deleteDone(tx *store.Tx, batch []finished) error {
+	var seqs []int64
+	for i := range batch {
+		if f := &batch[i]; f.plain() && !f.pool.alone {
+			seqs = append(seqs, f.job.seq)
+		}
+	}
+	if len(seqs) == 0 {
+		return nil
+	}
+	slices.Sort(seqs) // the order in which others lock
+	list, args := seqList(seqs)
+	mine := q.owner + "."
+	return tx.Exec("DELETE FROM _pylon_queue WHERE seq IN "+list+" AND substr(claim,1,"+strconv.Itoa(len(mine))+")=?", append(args, store.String(mine))...)
+}
+
+// seqList is a list for IN. There are few different numbers of placeholders, so
+// that few statements are prepared.
+func seqList(seqs []int64) (sql string, args []store.Value) {
+	n := 1
+	for n < len(seqs) {
+		n *= 2
+	}
+	args = make([]store.Value, n, n+1)
+	for i := range args {
+		args[i] = store.Int(seqs[min(i, len(seqs)-1)])
+	}
+	return "(?" + strings.Repeat(",?", n-1) + ")", args
 }
 
 // plain reports whether an outcome only deletes its item, which needs no lock.

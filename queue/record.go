@@ -80,6 +80,9 @@ func (q *Queue) recordBatch(batch []finished) error {
 		if err != nil {
 			return err
 		}
+		if err := q.deleteDone(tx, batch); err != nil {
+			return err
+		}
 		for i := range batch {
 			batch[i].next = never
 			if err := q.recordJob(tx, &batch[i], held); err != nil {
@@ -95,6 +98,9 @@ func (q *Queue) recordJob(tx *store.Tx, f *finished, held leases) error {
 	j, o := f.job, f.outcome
 	if f.plain() {
 		tx.OnCommit(func() { q.metrics.count(q.metrics.done, f.pool.labels) })
+		if !f.pool.alone {
+			return nil // deleted with the others
+		}
 		return q.delete(tx, j)
 	}
 	if !q.holds(tx, f, held) {

@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -40,8 +41,9 @@ const (
 )
 
 var cells = []cell{
-	{floorCreate, (*bench).floorCreates},
+	// What is compared is measured one right after the other.
 	{pylonCreate, func(b *bench, ctx context.Context) (float64, error) { return b.creates(ctx, false, false) }},
+	{floorCreate, (*bench).floorCreates},
 	{pylonHooked, func(b *bench, ctx context.Context) (float64, error) { return b.creates(ctx, true, false) }},
 	{pylonQuiet, func(b *bench, ctx context.Context) (float64, error) { return b.creates(ctx, true, true) }},
 	{rawPosts, (*bench).raw},
@@ -100,6 +102,9 @@ func (b *bench) database(ctx context.Context) (string, error) {
 		return "", err
 	}
 	u.Path = "/" + name
+	q := u.Query()
+	q.Set("pool_max_conns", strconv.Itoa(b.conns))
+	u.RawQuery = q.Encode()
 	return u.String(), nil
 }
 
@@ -130,7 +135,7 @@ func (b *bench) floorCreates(ctx context.Context) (float64, error) {
 		return 0, err
 	}
 	at := "http://127.0.0.1:" + port
-	p, err := process.Start(ctx, exec.Command(b.floor, "-addr", "127.0.0.1:"+port, "-db", db), at+"/health")
+	p, err := process.Start(ctx, exec.Command(b.floor, "-addr", "127.0.0.1:"+port, "-db", db, "-conns", strconv.Itoa(b.conns)), at+"/health")
 	if p != nil {
 		defer p.Kill()
 	}

@@ -16,6 +16,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -28,6 +29,8 @@ type bench struct {
 	warmup     time.Duration
 	duration   time.Duration
 	deliveries int
+	conns      int
+	only       string
 
 	dir, pylon, floor string
 	sink              *process.Process
@@ -45,6 +48,8 @@ func main() {
 	flag.DurationVar(&b.warmup, "warmup", time.Second, "warm-up of what is measured by time")
 	flag.DurationVar(&b.duration, "d", 3*time.Second, "measured time of what is measured by time")
 	flag.IntVar(&b.deliveries, "deliveries", 5000, "deliveries of what is measured by number")
+	flag.IntVar(&b.conns, "conns", 16, "connections of both pools")
+	flag.StringVar(&b.only, "cells", "", "measure only cells whose name contains this")
 	flag.StringVar(&dir, "dir", "", "folder for the databases; use one on the disk in question (default the system's temporary folder)")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -95,6 +100,9 @@ func (b *bench) run(ctx context.Context, dir string) (err error) {
 		fmt.Fprintf(os.Stderr, "round %d of %d\n", round+1, b.rounds)
 		for i := range cells {
 			c := cells[(i+round)%len(cells)]
+			if !strings.Contains(c.name, b.only) {
+				continue
+			}
 			rate, err := c.measure(b, ctx)
 			if err != nil {
 				return fmt.Errorf("%s: %w", c.name, err)
@@ -109,11 +117,17 @@ func (b *bench) run(ctx context.Context, dir string) (err error) {
 func (b *bench) report() {
 	fmt.Println()
 	for _, c := range cells {
+		if b.rates[c.name] == nil {
+			continue
+		}
 		fmt.Printf("%-34s median %7.0f/s   rounds %.0f\n", c.name, median(b.rates[c.name]), b.rates[c.name])
 	}
 	fmt.Println()
 	for _, r := range ratios {
 		var each []float64
+		if b.rates[r.of] == nil || b.rates[r.to] == nil {
+			continue
+		}
 		for i := range b.rates[r.of] {
 			each = append(each, b.rates[r.of][i]/b.rates[r.to][i])
 		}
