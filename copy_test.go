@@ -143,7 +143,7 @@ func TestACopyThatCannotBeMade(t *testing.T) {
 	}
 
 	// A trigger spoils what is written: nothing may stay.
-	app, stop = openApp(t, dir, dst.URL)
+	_, stop = openApp(t, dir, dst.URL)
 	stop()
 	dst.Exec(t, `CREATE FUNCTION spoil() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF NEW.i % 100 = 3 THEN NEW.s := 'spoilt'; END IF; RETURN NEW; END $$;
 		CREATE TRIGGER spoil BEFORE INSERT ON "Thing" FOR EACH ROW EXECUTE FUNCTION spoil()`)

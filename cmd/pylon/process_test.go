@@ -228,6 +228,7 @@ func receive(t *testing.T, got chan delivery) delivery {
 }
 
 func TestAWebhookSurvivesKill9(t *testing.T) {
+	t.Parallel() // on PostgreSQL it waits for the end of a lease
 	var mu sync.Mutex
 	status := 0 // hold
 	url, got := receiver(t, func() int { mu.Lock(); defer mu.Unlock(); return status })
@@ -267,6 +268,7 @@ func TestAWebhookSurvivesKill9(t *testing.T) {
 }
 
 func TestAWriteKilledBeforeItsFirstAttemptIsDelivered(t *testing.T) {
+	t.Parallel() // on PostgreSQL it waits for the end of a lease
 	url, got := receiver(t, func() int { return 200 })
 	dir := t.TempDir()
 	write(t, dir, hooked(url))

@@ -163,6 +163,7 @@ func TestAMigrationIsRacedByServers(t *testing.T) {
 // Servers are killed, and the database too, while rows are written. What was
 // acknowledged is there and is delivered, always under one id.
 func TestWebhooksSurviveKilledReplicasAndDatabases(t *testing.T) {
+	t.Parallel() // it waits for the end of a lease
 	if !enginetest.New(t).Shared() {
 		t.Skip("one process serves this engine's database")
 	}
