@@ -37,7 +37,8 @@ const (
 	pylonHooked   = "create, pylon, 1 hook"
 	pylonQuiet    = "create, pylon, 1 paused hook"
 	rawPosts      = "POSTs, bare loop"
-	pylonDelivers = "deliveries, pylon, end to end"
+	pylonDelivers = "deliveries, a request a row"
+	pylonBatches  = "deliveries, 100 rows a transaction"
 )
 
 var cells = []cell{
@@ -46,8 +47,9 @@ var cells = []cell{
 	{floorCreate, (*bench).floorCreates},
 	{pylonHooked, func(b *bench, ctx context.Context) (float64, error) { return b.creates(ctx, true, false) }},
 	{pylonQuiet, func(b *bench, ctx context.Context) (float64, error) { return b.creates(ctx, true, true) }},
+	{pylonDelivers, func(b *bench, ctx context.Context) (float64, error) { return b.delivers(ctx, concurrency, 1) }},
 	{rawPosts, (*bench).raw},
-	{pylonDelivers, (*bench).delivers},
+	{pylonBatches, func(b *bench, ctx context.Context) (float64, error) { return b.delivers(ctx, 4, 100) }},
 }
 
 var ratios = []struct{ of, to, goal string }{
@@ -55,6 +57,7 @@ var ratios = []struct{ of, to, goal string }{
 	{pylonCreate, floorCreate, "none"},
 	{pylonQuiet, floorCreate, "none"},
 	{pylonDelivers, rawPosts, ">= 0.2"},
+	{pylonBatches, rawPosts, ">= 0.2"},
 }
 
 var text = strings.Repeat("the quick brown fox jumps over the lazy dog ", 4)[:140]
@@ -204,24 +207,31 @@ func (b *bench) raw(ctx context.Context) (float64, error) {
 	})
 }
 
-// delivers writes rows and waits until every delivery has arrived; the rate is that
+// delivers writes rows, some in a request, and waits until every delivery has arrived; the rate is that
 // of arrivals, from the first to the last.
-func (b *bench) delivers(ctx context.Context) (rate float64, err error) {
+func (b *bench) delivers(ctx context.Context, writers, rows int) (rate float64, err error) {
 	err = b.serve(ctx, b.sinkURL+"/d/1", func(p *process.Pylon) error {
 		if _, err := process.Do(process.Request(http.MethodPost, b.sinkURL+"/reset", "", "")); err != nil {
 			return err
 		}
 		var sent atomic.Int64
-		r := load.Run(ctx, load.Options{Concurrency: concurrency, Duration: time.Hour, NewRequest: func(worker, i int) *http.Request {
-			if sent.Add(1) > int64(b.deliveries) {
+		r := load.Run(ctx, load.Options{Concurrency: writers, Duration: time.Hour, NewRequest: func(worker, i int) *http.Request {
+			if sent.Add(1) > int64(b.deliveries/rows) {
 				return nil
+			}
+			if rows > 1 {
+				var body strings.Builder
+				for k := range rows {
+					body.WriteString(",{\"op\":\"insert\",\"entity\":\"Item\",\"data\":" + row(worker, i*rows+k) + "}")
+				}
+				return p.Request(http.MethodPost, "/api/transact", "["+body.String()[1:]+"]")
 			}
 			return p.Request(http.MethodPost, "/api/entities/Item", row(worker, i))
 		}})
 		if err := failed(ctx, &r); err != nil {
 			return err
 		}
-		rate, err = b.await(ctx, int64(r.Requests))
+		rate, err = b.await(ctx, int64(r.Requests*rows))
 		return err
 	})
 	return rate, err

@@ -49,7 +49,7 @@ func main() {
 	flag.DurationVar(&b.duration, "d", 3*time.Second, "measured time of what is measured by time")
 	flag.IntVar(&b.deliveries, "deliveries", 5000, "deliveries of what is measured by number")
 	flag.IntVar(&b.conns, "conns", 16, "connections of both pools")
-	flag.StringVar(&b.only, "cells", "", "measure only cells whose name contains this")
+	flag.StringVar(&b.only, "cells", "", "measure only cells whose name contains one of these, separated by commas")
 	flag.StringVar(&dir, "dir", "", "folder for the databases; use one on the disk in question (default the system's temporary folder)")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -100,7 +100,7 @@ func (b *bench) run(ctx context.Context, dir string) (err error) {
 		fmt.Fprintf(os.Stderr, "round %d of %d\n", round+1, b.rounds)
 		for i := range cells {
 			c := cells[(i+round)%len(cells)]
-			if !strings.Contains(c.name, b.only) {
+			if b.only != "" && !slices.ContainsFunc(strings.Split(b.only, ","), func(part string) bool { return strings.Contains(c.name, part) }) {
 				continue
 			}
 			rate, err := c.measure(b, ctx)
