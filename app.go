@@ -26,7 +26,6 @@ import (
 	"github.com/pylon-go/pylon/plugin"
 	"github.com/pylon-go/pylon/queue"
 	"github.com/pylon-go/pylon/store"
-	"github.com/pylon-go/pylon/store/sqlite"
 )
 
 // Options say how an app is built. Only Dir is needed.
@@ -37,7 +36,11 @@ type Options struct {
 	Dev bool
 	// Version of the program, shown by /health.
 	Version string
-	// DBPath is the SQLite file; PYLON_DB_PATH or .pylon/dev.db in Dir when empty.
+	// DatabaseURL is that of a PostgreSQL database; DATABASE_URL when it and DBPath
+	// are empty.
+	DatabaseURL string
+	// DBPath is the SQLite file, used when there is no DatabaseURL; PYLON_DB_PATH or
+	// .pylon/dev.db in Dir when empty. What the app keeps in files is beside it.
 	DBPath string
 	// AdminToken is the administrator's; PYLON_ADMIN_TOKEN when empty.
 	AdminToken string
@@ -64,6 +67,9 @@ func (o *Options) defaults() {
 	}
 	if o.Version == "" {
 		o.Version = "dev"
+	}
+	if o.DatabaseURL == "" && o.DBPath == "" {
+		o.DatabaseURL = o.Getenv("DATABASE_URL")
 	}
 	if o.DBPath == "" {
 		o.DBPath = o.Getenv("PYLON_DB_PATH")
@@ -95,9 +101,6 @@ type App struct {
 // in the end.
 func New(ctx context.Context, o Options) (app *App, err error) {
 	o.defaults()
-	if o.Getenv("DATABASE_URL") != "" {
-		return nil, errors.New("DATABASE_URL is set, but PostgreSQL is not available in this version; unset it to use SQLite (PYLON_DB_PATH)")
-	}
 	d, err := declare(o.Dir, o.Getenv)
 	if err != nil {
 		return nil, err
@@ -122,7 +125,7 @@ func New(ctx context.Context, o Options) (app *App, err error) {
 	if a.telem, err = newTelemetry(ctx, d.manifest.Name, o.Version, o.Getenv); err != nil {
 		return nil, err
 	}
-	engine, err := sqlite.Open(o.DBPath, sqlite.Options{Exclusive: true})
+	engine, err := openEngine(ctx, o, d.manifest.Name, true)
 	if err != nil {
 		return nil, err
 	}

@@ -7,12 +7,21 @@ import (
 	"strings"
 
 	"github.com/pylon-go/pylon/store"
-	"github.com/pylon-go/pylon/store/sqlite"
 )
 
 // migrateAtStart adds what the database lacks. It never throws data away: a plan
-// that would is refused, with what to do about it.
+// that would is refused, with what to do about it. Other servers may start at the
+// same time, with another version of the app even.
 func migrateAtStart(ctx context.Context, engine store.Engine, schema *store.Schema, o Options) error {
+	for try := 1; ; try++ {
+		err := migrateOnce(ctx, engine, schema, o)
+		if !store.HasCode(err, "MIGRATION_OUTDATED") || try == 3 {
+			return err
+		}
+	}
+}
+
+func migrateOnce(ctx context.Context, engine store.Engine, schema *store.Schema, o Options) error {
 	m, err := engine.Plan(ctx, schema.AllTables(), false)
 	if err != nil {
 		return fmt.Errorf("compare the database with the manifest: %w", err)
@@ -49,7 +58,7 @@ func Migrate(ctx context.Context, o Options, apply, allowDestructive bool) (*sto
 	if err != nil {
 		return nil, err
 	}
-	engine, err := sqlite.Open(o.DBPath, sqlite.Options{Exclusive: apply})
+	engine, err := openEngine(ctx, o, d.manifest.Name, apply)
 	if err != nil {
 		return nil, err
 	}
@@ -71,7 +80,7 @@ func Migrate(ctx context.Context, o Options, apply, allowDestructive bool) (*sto
 // the app runs.
 func Backup(ctx context.Context, o Options, file string, progress func(done, total int)) error {
 	o.defaults()
-	engine, err := sqlite.Open(o.DBPath, sqlite.Options{})
+	engine, err := openEngine(ctx, o, "backup", false)
 	if err != nil {
 		return err
 	}

@@ -19,6 +19,7 @@ type operation struct {
 
 	entity *store.Entity
 	patch  *store.Patch
+	given  string // ID as it was asked for; a new row may get one of its own
 }
 
 type opResult struct {
@@ -34,6 +35,7 @@ func (s *Server) prepare(r *http.Request, raw json.RawMessage) (*operation, erro
 	if err := store.DecodeJSON(raw, &op); err != nil {
 		return &op, err
 	}
+	op.given = op.ID
 	var err error
 	if op.entity, err = s.entity(op.Entity); err != nil {
 		return &op, err
@@ -116,6 +118,7 @@ func (s *Server) batch(w http.ResponseWriter, r *http.Request) error {
 			out.Succeeded++
 		} else {
 			out.Failed++
+			op.ID = op.given // of a row that is not there
 		}
 		out.Results = append(out.Results, s.result(r, op, err))
 	}
@@ -127,6 +130,26 @@ func checkCount(n int) error {
 		return store.Errorf(store.TooLarge, "TOO_MANY_OPERATIONS", "one request carries out at most %d operations", maxOperations)
 	}
 	return nil
+}
+
+// applyAll carries operations out in one transaction, flushing each when one that
+// fails must be known. failedAt is -1 when it is not.
+func (s *Server) applyAll(r *http.Request, ops []*operation, flush bool) (failedAt int, err error) {
+	err = s.cfg.DB.Update(r.Context(), func(tx *store.Tx) error {
+		failedAt = -1
+		for i, op := range ops {
+			err := op.apply(tx)
+			if err == nil && flush {
+				err = tx.Flush()
+			}
+			if err != nil {
+				failedAt = i
+				return err
+			}
+		}
+		return nil
+	})
+	return failedAt, err
 }
 
 // transact carries operations out in one transaction: all of them or none.
@@ -156,15 +179,11 @@ func (s *Server) transact(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	if err == nil {
-		err = s.cfg.DB.Update(r.Context(), func(tx *store.Tx) error {
-			for i, op := range ops {
-				if err := op.apply(tx); err != nil {
-					failedAt = i
-					return err
-				}
-			}
-			return nil
-		})
+		failedAt, err = s.applyAll(r, ops, false)
+		if failedAt < 0 && store.IsKind(err, store.Conflict) {
+			// The engine sent the operations together and cannot say which one it was.
+			failedAt, err = s.applyAll(r, ops, true)
+		}
 	}
 	if err == nil {
 		out.Committed = true
@@ -177,6 +196,7 @@ func (s *Server) transact(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	rolledBack := store.Errorf(store.Conflict, "ROLLED_BACK", "not done: operation %d failed", failedAt)
+	ops[failedAt].ID = ops[failedAt].given
 	for i := range failedAt {
 		out.Results = append(out.Results, s.result(r, ops[i], rolledBack))
 	}

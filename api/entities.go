@@ -85,7 +85,7 @@ func (s *Server) list(w http.ResponseWriter, r *http.Request) error {
 	defer putBuffer(buf)
 	var count int
 	var more bool
-	err = s.cfg.DB.View(r.Context(), func(tx *store.Tx) (err error) {
+	err = s.cfg.DB.ViewOne(r.Context(), func(tx *store.Tx) (err error) {
 		*buf, count, _, more, err = appendRows(append((*buf)[:0], `{"data":`...), tx, &store.Query{Entity: e, Limit: limit, Offset: offset})
 		return err
 	})
@@ -138,7 +138,7 @@ func (s *Server) cursor(w http.ResponseWriter, r *http.Request) error {
 	defer putBuffer(buf)
 	var last string
 	var more bool
-	err = s.cfg.DB.View(r.Context(), func(tx *store.Tx) (err error) {
+	err = s.cfg.DB.ViewOne(r.Context(), func(tx *store.Tx) (err error) {
 		*buf, _, last, more, err = appendRows(append((*buf)[:0], `{"data":`...), tx, q)
 		return err
 	})

@@ -23,7 +23,7 @@ func (s *Server) query(w http.ResponseWriter, r *http.Request) error {
 	}
 	buf := getBuffer()
 	defer putBuffer(buf)
-	err = s.cfg.DB.View(r.Context(), func(tx *store.Tx) (err error) {
+	err = s.cfg.DB.ViewOne(r.Context(), func(tx *store.Tx) (err error) {
 		*buf, _, _, _, err = appendRows((*buf)[:0], tx, q)
 		return err
 	})

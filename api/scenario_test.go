@@ -16,6 +16,7 @@ import (
 
 	"github.com/pylon-go/pylon"
 	"github.com/pylon-go/pylon/api"
+	"github.com/pylon-go/pylon/store/enginetest"
 )
 
 const shop = `{
@@ -58,7 +59,7 @@ func start(t *testing.T, manifest string, limits api.Limits, env map[string]stri
 		t.Fatal(err)
 	}
 	app, err := pylon.New(t.Context(), pylon.Options{Dir: dir, AdminToken: adminToken, Version: "test", Limits: limits,
-		Logger: slog.New(slog.DiscardHandler), Getenv: func(name string) string { return env[name] }})
+		Logger: slog.New(slog.DiscardHandler), Getenv: enginetest.New(t).Getenv(func(name string) string { return env[name] })})
 	if err != nil {
 		t.Fatal(err)
 	}

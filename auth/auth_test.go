@@ -2,7 +2,6 @@ package auth
 
 import (
 	"context"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -12,7 +11,7 @@ import (
 
 	"github.com/pylon-go/pylon/manifest"
 	"github.com/pylon-go/pylon/store"
-	"github.com/pylon-go/pylon/store/sqlite"
+	"github.com/pylon-go/pylon/store/enginetest"
 )
 
 const adminToken = "the-admin-token-of-the-tests"
@@ -48,11 +47,7 @@ func newWorld(t testing.TB, fields []store.Field, change ...func(*Config)) *worl
 	if err != nil {
 		t.Fatal(err)
 	}
-	engine, err := sqlite.Open(filepath.Join(t.TempDir(), "test.db"), sqlite.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { engine.Close() })
+	engine := enginetest.New(t).Open(t, false)
 	plan, err := engine.Plan(context.Background(), schema.AllTables(), false)
 	if err == nil {
 		err = engine.Apply(context.Background(), plan)

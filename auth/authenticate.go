@@ -61,7 +61,7 @@ func (s *Service) Authenticate(ctx context.Context, token string) (store.Actor, 
 		return anonymous, nil
 	}
 	actor := anonymous
-	err := s.db.View(ctx, func(tx *store.Tx) error {
+	err := s.db.ViewOne(ctx, func(tx *store.Tx) error {
 		return tx.Query(s.sessionSQL, []store.Value{hashToken(token)}, func(r store.Rows) error {
 			if s.expired(r.Value(1, store.TypeDatetime)) {
 				return nil
@@ -90,7 +90,7 @@ func (s *Service) authenticateKey(ctx context.Context, token, key string) (store
 		return store.Actor{Type: store.ActorAnonymous}, invalid
 	}
 	actor, found := store.Actor{Type: store.ActorAnonymous}, false
-	err := s.db.View(ctx, func(tx *store.Tx) error {
+	err := s.db.ViewOne(ctx, func(tx *store.Tx) error {
 		return tx.Query(s.keySQL, []store.Value{store.String(id)}, func(r store.Rows) error {
 			want, given := r.Value(5, store.TypeBytes).Str(), hashToken(token).Str()
 			if subtle.ConstantTimeCompare([]byte(want), []byte(given)) == 1 && !s.expired(r.Value(1, store.TypeDatetime)) {

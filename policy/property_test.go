@@ -4,12 +4,11 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/pylon-go/pylon/store"
-	"github.com/pylon-go/pylon/store/sqlite"
+	"github.com/pylon-go/pylon/store/enginetest"
 )
 
 // generator makes random rules that are well typed, from values so few that
@@ -114,11 +113,7 @@ func (g generator) row(e *store.Entity, id int) *store.Row {
 // and rows: direct evaluation, the filter and check in memory, and the database.
 func TestPushdownAgrees(t *testing.T) {
 	e, s := doc(t)
-	engine, err := sqlite.Open(filepath.Join(t.TempDir(), "test.db"), sqlite.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer engine.Close()
+	engine := enginetest.New(t).Open(t, false)
 	ctx := context.Background()
 	plan, err := engine.Plan(ctx, s.AllTables(), false)
 	if err == nil {

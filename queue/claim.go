@@ -43,12 +43,14 @@ const jobColumns = "seq,id,key,uniq,payload,attempts,enqueued_at,first_failure,l
 // leaseDue claims by writing a lease that other processes see.
 func (p *pool) leaseDue(wants []*want, now int64) error {
 	claim := p.q.owner + "." + store.NewID(p.q.clock.Now())
-	sql := "UPDATE _pylon_queue SET due=?, claim=? WHERE seq IN (SELECT seq FROM _pylon_queue WHERE queue=? AND lane=? AND due<=? ORDER BY due, seq LIMIT ?" +
-		p.q.db.Engine().Dialect().SkipLocked + ") RETURNING " + jobColumns
+	// Materialized: a plan that asked for the locked rows again and again would take
+	// more than the limit.
+	sql := "WITH mine AS MATERIALIZED (SELECT seq FROM _pylon_queue WHERE queue=? AND lane=? AND due<=? ORDER BY due, seq LIMIT ?" + p.q.db.Engine().Dialect().SkipLocked +
+		") UPDATE _pylon_queue SET due=?, claim=? WHERE seq IN (SELECT seq FROM mine) RETURNING " + jobColumns
 	return p.q.db.Update(p.q.ctx, func(tx *store.Tx) error {
 		for _, w := range wants {
 			w.jobs = w.jobs[:0]
-			args := []store.Value{store.Int(now + p.lease().Microseconds()), store.String(claim), store.String(p.name), store.String(w.lane.name), store.Int(now), store.Int(int64(w.n))}
+			args := []store.Value{store.String(p.name), store.String(w.lane.name), store.Int(now), store.Int(int64(w.n)), store.Int(now + p.lease().Microseconds()), store.String(claim)}
 			if err := tx.Query(sql, args, func(r store.Rows) error {
 				j := p.job(w.lane, r)
 				j.claim = claim

@@ -43,9 +43,7 @@ func (q *Queue) Drop(tx *store.Tx, queue, lane string, before time.Time) (n int,
 	}
 	now := tx.Now().UnixMicro()
 	tx.OnCommit(func() { q.wake(queue, lane, now) })
-	return n, wrapDrop(tx.Exec("UPDATE _pylon_queue SET due=? WHERE queue=? AND lane=? AND due=? AND seq IN "+
-		"(SELECT min(seq) FROM _pylon_queue WHERE queue=? AND lane=? AND key IS NOT NULL GROUP BY key)",
-		store.Int(now), at[0], at[1], store.Int(never), at[0], at[1]), queue, lane)
+	return n, wrapDrop(unblockFirst(tx, queue, lane, now), queue, lane)
 }
 
 func wrapDrop(err error, queue, lane string) error {

@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jonboulle/clockwork"
@@ -48,9 +49,11 @@ type pool struct {
 	order    []*lane // lanes with claimed jobs that wait, in turn
 	running  int
 	waiting  int            // claimed jobs that do not run yet
+	promised int            // places kept for items that are on their way
 	held     map[int64]*Job // by their seq, which is never used again
 	stopping bool
 	started  bool
+	missed   atomic.Bool   // lanes may have got work that we were not told of
 	idle     *sync.Cond    // held fell
 	poke     chan struct{} // something changed for the loop
 
@@ -69,8 +72,10 @@ type lane struct {
 	version uint64 // counts wake-ups, so that a claim does not overwrite one
 	jobs    []*Job // claimed, waiting for their turn
 	running int
-	limit   int   // 0 means the pool's
-	paused  int64 // not claimed before this time
+	// promised is the pool's for this lane.
+	promised int
+	limit    int   // 0 means the pool's
+	paused   int64 // not claimed before this time
 }
 
 func newPool(q *Queue, name string, c Config) *pool {
@@ -112,6 +117,12 @@ func (p *pool) wake(name string, due int64) {
 	l.due = min(l.due, due)
 	l.version++
 	p.mu.Unlock()
+	p.nudge()
+}
+
+// look makes the pool look for lanes it was not told of.
+func (p *pool) look() {
+	p.missed.Store(true)
 	p.nudge()
 }
 
@@ -165,7 +176,7 @@ func (p *pool) loop() {
 		now := q.clock.Now()
 		us := now.UnixMicro()
 		var err error
-		if us >= nextScan {
+		if p.missed.Swap(false) || us >= nextScan {
 			if err = p.scan(); err == nil {
 				if nextScan = never; !p.alone {
 					nextScan = now.Add(rescan).UnixMicro()
@@ -219,6 +230,7 @@ func (p *pool) scan() error {
 		due  int64
 	}
 	var lanes []found
+	blocked := map[string]bool{}
 	err := p.q.db.View(p.q.ctx, func(tx *store.Tx) error {
 		lanes = lanes[:0]
 		last := store.String("")
@@ -232,6 +244,9 @@ func (p *pool) scan() error {
 				return err
 			}
 			due, err := nextDue(tx, p.name, next.Str())
+			if err == nil && !p.alone {
+				err = p.countBlocked(tx, next, blocked)
+			}
 			if err != nil {
 				return err
 			}
@@ -243,10 +258,15 @@ func (p *pool) scan() error {
 		return err
 	}
 	p.mu.Lock()
-	defer p.mu.Unlock()
 	for _, f := range lanes {
 		l := p.lane(f.name)
 		l.due = min(l.due, f.due)
+	}
+	p.mu.Unlock()
+	for lane := range blocked {
+		if err := p.q.unblock(lane, p.name); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -265,7 +285,7 @@ func (p *pool) wants(now int64) (wants []*want, until int64) {
 	for name, l := range p.lanes {
 		due := max(l.due, l.paused)
 		switch room := 2*p.laneLimit(l) - l.running - len(l.jobs); {
-		case due == never && l.running == 0 && len(l.jobs) == 0 && l.limit == 0 && l.paused <= now:
+		case due == never && l.running == 0 && len(l.jobs) == 0 && l.promised == 0 && l.limit == 0 && l.paused <= now:
 			delete(p.lanes, name)
 		case due > now:
 			until = min(until, due)

@@ -119,7 +119,11 @@ type Queue struct {
 	finished chan finished
 	loops    sync.WaitGroup
 	recorder sync.WaitGroup
-	metrics  *metrics
+	// news are lanes that other processes have not been told of; neighbours is who
+	// tells and hears.
+	news       news
+	neighbours sync.WaitGroup
+	metrics    *metrics
 }
 
 // Options are what a Queue needs beside the database; zero values get defaults.
@@ -142,7 +146,8 @@ func New(db *store.DB, o Options) (*Queue, error) {
 		pools: map[string]*pool{}, periodic: map[string]*periodic{},
 		finished: make(chan finished, maxBatch),
 	}
-	q.ctx, q.cancel = context.WithCancel(store.WithActor(context.Background(), store.System("queue")))
+	// What the queue decides by, it locks: an item by its row, a key by its name.
+	q.ctx, q.cancel = context.WithCancel(store.ReadCommitted(store.WithActor(context.Background(), store.System("queue"))))
 	var err error
 	if q.metrics, err = newMetrics(o.Meter, q); err != nil {
 		return nil, err
@@ -197,7 +202,16 @@ func (q *Queue) Enqueue(tx *store.Tx, it Item) (string, error) {
 	case it.Unique != "":
 		insert = insertUniqueSQL
 	}
+	if it.Key != "" {
+		// Numbers rise in the order of commits only among those who wait for each other.
+		if err := tx.Lock(keyLock(it.Queue, it.Lane, it.Key)); err != nil {
+			return "", fmt.Errorf("enqueue for %s: %w", it.Queue, err)
+		}
+	}
 	p := q.pools[it.Queue]
+	if p != nil && !p.alone && it.Key == "" && it.Unique == "" && notBefore.IsNull() && p.promise(tx, it.Lane, due) {
+		return it.ID, q.enqueueLeased(tx, p, it, args)
+	}
 	if p == nil || !p.alone || it.Unique != "" || !notBefore.IsNull() {
 		if err := tx.Exec(insert, args...); err != nil {
 			return "", fmt.Errorf("enqueue for %s: %w", it.Queue, err)
@@ -205,6 +219,7 @@ func (q *Queue) Enqueue(tx *store.Tx, it Item) (string, error) {
 		tx.OnCommit(func() {
 			q.enqueued(p, it.Queue)
 			q.wake(it.Queue, it.Lane, due)
+			q.announce(it.Queue, it.Lane)
 		})
 		return it.ID, nil
 	}
@@ -238,9 +253,16 @@ const (
 	insertColumns   = "INSERT INTO _pylon_queue (id,queue,lane,key,uniq,payload,note,due,not_before,attempts,enqueued_at,trace) "
 	insertSQL       = insertColumns + "VALUES (?,?,?,?,?,?,?,?,?,0,?,?)"
 	insertUniqueSQL = insertSQL + " ON CONFLICT (queue,uniq) WHERE uniq IS NOT NULL DO NOTHING"
+	// An item that its own process works on next.
+	insertLeasedSQL = "INSERT INTO _pylon_queue (id,queue,lane,key,uniq,payload,note,due,not_before,attempts,enqueued_at,trace,claim) VALUES (?,?,?,?,?,?,?,?,?,0,?,?,?) RETURNING seq"
 	// An item behind another of its key waits for it.
-	insertKeyedSQL = insertColumns + "VALUES (?,?,?,?,?,?,?,CASE WHEN EXISTS (SELECT 1 FROM _pylon_queue WHERE queue=? AND lane=? AND key=?) THEN ? ELSE ? END,?,0,?,?)"
+	insertKeyedSQL = insertColumns + "VALUES (?,?,?,?,?,?,?,CASE WHEN EXISTS (SELECT 1 FROM _pylon_queue WHERE queue=? AND lane=? AND key=?) THEN CAST(? AS bigint) ELSE ? END,?,0,?,?)"
 )
+
+// keyLock names the lock of those who add to a key or take from it.
+func keyLock(queue, lane, key string) string {
+	return "queue\x00" + queue + "\x00" + lane + "\x00" + key
+}
 
 // wake tells a queue that a lane has an item due at that time.
 func (q *Queue) wake(name, lane string, due int64) {
@@ -271,6 +293,7 @@ func (q *Queue) Start(ctx context.Context) error {
 		return err
 	}
 	q.started = true
+	q.listen()
 	q.recorder.Go(q.record)
 	for _, p := range q.pools {
 		q.loops.Go(p.loop)
@@ -323,6 +346,7 @@ func (q *Queue) Stop(ctx context.Context) error {
 	q.cancel()
 	close(q.finished)
 	q.recorder.Wait()
+	q.neighbours.Wait()
 	return late
 }
 

@@ -17,7 +17,8 @@ import (
 
 	"github.com/pylon-go/pylon/queue"
 	"github.com/pylon-go/pylon/store"
-	"github.com/pylon-go/pylon/store/sqlite"
+	"github.com/pylon-go/pylon/store/enginetest"
+	"github.com/pylon-go/pylon/store/postgres"
 )
 
 // deadline ends a test that waits for something that does not come. Nothing
@@ -26,10 +27,12 @@ const deadline = 20 * time.Second
 
 // rig is a queue on a real database with a clock that the test moves.
 type rig struct {
-	t    *testing.T
-	path string
+	t        *testing.T
+	database *enginetest.Database
 	// shared: other processes may serve the database too.
 	shared bool
+	life   *mortal // on PostgreSQL
+	deaf   bool    // nobody tells it of work
 	clock  *clockwork.FakeClock
 	db     *store.DB
 	q      *queue.Queue
@@ -40,18 +43,24 @@ type rig struct {
 func newRig(t *testing.T) *rig { return openRig(t, false) }
 
 func openRig(t *testing.T, shared bool) *rig {
-	r := &rig{t: t, shared: shared, path: filepath.Join(t.TempDir(), "q.db"), clock: clockwork.NewFakeClockAt(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)),
+	r := &rig{t: t, shared: shared, database: enginetest.New(t), clock: clockwork.NewFakeClockAt(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)),
 		ctx: store.WithActor(t.Context(), store.System("test"))}
 	r.open()
 	t.Cleanup(func() { r.close() })
 	return r
 }
 
-// open starts from the database file as a new process would.
+// open starts from the database as a new process would.
 func (r *rig) open() {
 	r.t.Helper()
-	e, err := sqlite.Open(r.path, sqlite.Options{Exclusive: !r.shared})
-	must(r.t, err)
+	e := r.database.Open(r.t, !r.shared)
+	if p, ok := e.(*postgres.Engine); ok {
+		r.life = &mortal{Engine: p}
+		e = r.life
+	}
+	if r.deaf {
+		e = struct{ store.Engine }{e}
+	}
 	s, err := store.NewSchema(nil, queue.Tables())
 	must(r.t, err)
 	m, err := e.Plan(r.ctx, s.AllTables(), false)
@@ -67,6 +76,42 @@ func (r *rig) open() {
 		r.q.Stop(ctx)
 		e.Close()
 	})
+	r.t.Cleanup(r.close) // before the engine is closed, which would wait for it
+}
+
+// mortal is an engine whose process can die: from then on it reaches nothing.
+type mortal struct {
+	*postgres.Engine
+	dead atomic.Bool
+}
+
+var errDead = errors.New("this process is dead")
+
+func (m *mortal) Write(ctx context.Context, fn func(store.Conn) error) error {
+	if m.dead.Load() {
+		return errDead
+	}
+	return m.Engine.Write(ctx, fn)
+}
+
+func (m *mortal) Read(ctx context.Context, fn func(store.Conn) error) error {
+	if m.dead.Load() {
+		return errDead
+	}
+	return m.Engine.Read(ctx, fn)
+}
+
+// die ends the process as a crash would and starts a new one. On SQLite a copy of
+// the file is what it finds, on PostgreSQL the leases of the dead one, which end.
+func (r *rig) die() {
+	r.t.Helper()
+	if r.life != nil {
+		r.life.dead.Store(true)
+	} else {
+		copied := filepath.Join(r.t.TempDir(), "copy.db")
+		must(r.t, r.db.Engine().Backup(r.ctx, copied, nil))
+		r.database = &enginetest.Database{Engine: r.database.Engine, Path: copied}
+	}
 }
 
 func must(t *testing.T, err error) {
@@ -474,14 +519,10 @@ func TestWorkCutShortIsRepeatedAfterARestartWithTheSameID(t *testing.T) {
 	id := r.enqueue(queue.Item{Payload: []byte("p")})[0]
 	receive(t, started)
 
-	// The process dies: nothing of it is written any more. A copy of the file is
-	// what the next process finds.
-	copied := filepath.Join(t.TempDir(), "copy.db")
-	must(t, r.db.Engine().Backup(r.ctx, copied, nil))
+	r.die()
 	close(block)
 	r.close()
 
-	r.path = copied
 	r.open()
 	again := make(chan *queue.Job, 8)
 	r.handle(queue.Config{Worker: queue.WorkerFunc(func(_ context.Context, j *queue.Job) queue.Outcome {
@@ -489,6 +530,10 @@ func TestWorkCutShortIsRepeatedAfterARestartWithTheSameID(t *testing.T) {
 		return queue.Done()
 	})})
 	must(t, r.q.Start(r.ctx))
+	if r.database.Shared() { // the lease of the dead one has to end
+		nothing(t, again)
+		r.advance(2 * time.Minute)
+	}
 	if j := receive(t, again); j.ID != id || j.Attempts != 0 || string(j.Payload) != "p" {
 		t.Fatalf("%+v", j)
 	}
@@ -690,7 +735,10 @@ func TestNothingIsWorkedOnTwice(t *testing.T) {
 						if i%10 == 0 {
 							r.q.Pause("work", "l0", r.clock.Now().Add(3*time.Millisecond))
 						}
-						time.Sleep(200 * time.Microsecond) // the pace of the clock, nothing waits for it
+						// No faster than the database answers, or leases would end before it does.
+						if err := r.db.Engine().Ping(r.ctx); err != nil {
+							t.Error(err)
+						}
 					}
 				}
 			})

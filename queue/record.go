@@ -77,9 +77,16 @@ func (q *Queue) recordOne(one []finished) {
 func (q *Queue) recordBatch(batch []finished) error {
 	ctx := context.WithoutCancel(q.ctx) // a stop must not lose what was done
 	return q.db.Update(ctx, func(tx *store.Tx) error {
+		held, err := q.holding(tx, batch)
+		if err != nil {
+			return err
+		}
+		if err := q.deleteDone(tx, batch); err != nil {
+			return err
+		}
 		for i := range batch {
 			batch[i].next = never
-			if err := q.recordJob(tx, &batch[i]); err != nil {
+			if err := q.recordJob(tx, &batch[i], held); err != nil {
 				return err
 			}
 		}
@@ -88,14 +95,17 @@ func (q *Queue) recordBatch(batch []finished) error {
 }
 
 // recordJob applies one outcome, provided that the lease is still ours.
-func (q *Queue) recordJob(tx *store.Tx, f *finished) error {
+func (q *Queue) recordJob(tx *store.Tx, f *finished, held leases) error {
 	j, o := f.job, f.outcome
-	if o.kind == outcomeDone && o.InTx == nil && j.Key == "" {
+	if f.plain() {
 		tx.OnCommit(func() { q.metrics.count(q.metrics.done, f.pool.labels) })
+		if !f.pool.alone {
+			return nil // deleted with the others
+		}
 		return q.delete(tx, j)
 	}
-	if mine, err := q.holds(tx, f); err != nil || !mine {
-		return err
+	if !q.holds(tx, f, held) {
+		return nil
 	}
 	if o.InTx != nil {
 		if err := o.InTx(tx); err != nil {
@@ -147,21 +157,6 @@ func (b Backoff) Delay(failures int) time.Duration {
 		d += time.Duration(float64(d) * b.Jitter * (2*rand.Float64() - 1))
 	}
 	return d
-}
-
-// holds reports whether the lease of a job is still ours.
-func (q *Queue) holds(tx *store.Tx, f *finished) (mine bool, err error) {
-	if f.pool.alone {
-		return true, nil
-	}
-	err = tx.Query("SELECT 1 FROM _pylon_queue WHERE seq=? AND claim=?"+tx.Dialect().ForUpdate,
-		[]store.Value{store.Int(f.job.seq), store.String(f.job.claim)}, func(store.Rows) error { mine = true; return nil })
-	if err == nil && !mine {
-		tx.OnCommit(func() {
-			q.log.Warn("a lease ran out before the work ended; its outcome is not recorded", "queue", f.job.Queue, "item", f.job.ID)
-		})
-	}
-	return mine, err
 }
 
 func (q *Queue) reschedule(tx *store.Tx, f *finished, at time.Time) error {

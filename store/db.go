@@ -159,6 +159,19 @@ func (db *DB) View(ctx context.Context, fn func(tx *Tx) error) error {
 	})
 }
 
+// ViewOne is View for an fn that asks one statement only, which some engines
+// answer faster; a second one may fail.
+func (db *DB) ViewOne(ctx context.Context, fn func(tx *Tx) error) error {
+	one, ok := db.engine.(SingleReader)
+	if !ok {
+		return db.View(ctx, fn)
+	}
+	actor := ActorFrom(ctx)
+	return one.ReadOne(ctx, func(conn Conn) error {
+		return fn(&Tx{ctx: ctx, db: db, conn: conn, actor: actor, state: &txState{now: db.now(), readOnly: true}})
+	})
+}
+
 // Update runs fn in a write transaction. When it returns nil, everything fn and
 // the hooks wrote is on disk; otherwise nothing is. fn must have no effect
 // outside tx, since an engine may run it again after a conflict.
@@ -168,6 +181,7 @@ func (db *DB) Update(ctx context.Context, fn func(tx *Tx) error) error {
 	actor := ActorFrom(ctx)
 	var state *txState
 	err := db.engine.Write(ctx, func(conn Conn) (err error) {
+		db.undone(state) // of the run before
 		state = &txState{now: db.now()}
 		defer func() {
 			if p := recover(); p != nil { // one caller's bug must not take the shared transaction down
@@ -180,6 +194,7 @@ func (db *DB) Update(ctx context.Context, fn func(tx *Tx) error) error {
 		return state.failed
 	})
 	if err != nil {
+		db.undone(state)
 		span.SetStatus(codes.Error, "rolled back")
 		return err
 	}
@@ -197,6 +212,15 @@ func (db *DB) Update(ctx context.Context, fn func(tx *Tx) error) error {
 	return nil
 }
 
+func (db *DB) undone(state *txState) {
+	if state == nil {
+		return
+	}
+	for _, f := range state.onUndone {
+		db.afterwards(f)
+	}
+}
+
 // afterwards runs what follows a commit; a panic there is logged, the write stands.
 func (db *DB) afterwards(f func()) {
 	defer func() {
@@ -211,7 +235,7 @@ func (db *DB) now() time.Time { return db.clock.Now().UTC().Truncate(time.Micros
 
 // Get reads one row, in a snapshot of its own.
 func (db *DB) Get(ctx context.Context, e *Entity, id string) (row *Row, err error) {
-	err = db.View(ctx, func(tx *Tx) error {
+	err = db.ViewOne(ctx, func(tx *Tx) error {
 		row, err = tx.Get(e, id)
 		return err
 	})
@@ -220,7 +244,7 @@ func (db *DB) Get(ctx context.Context, e *Entity, id string) (row *Row, err erro
 
 // Find reads the rows of a query, in a snapshot of its own.
 func (db *DB) Find(ctx context.Context, q *Query) (rows []*Row, err error) {
-	err = db.View(ctx, func(tx *Tx) error {
+	err = db.ViewOne(ctx, func(tx *Tx) error {
 		rows, err = tx.Find(q)
 		return err
 	})
@@ -229,7 +253,7 @@ func (db *DB) Find(ctx context.Context, q *Query) (rows []*Row, err error) {
 
 // Count counts the rows of a query that the actor may see, in a snapshot of its own.
 func (db *DB) Count(ctx context.Context, q *Query) (n int, err error) {
-	err = db.View(ctx, func(tx *Tx) error {
+	err = db.ViewOne(ctx, func(tx *Tx) error {
 		n, err = tx.Count(q)
 		return err
 	})

@@ -22,11 +22,13 @@ type Engine interface {
 	// Plan compares the database with the tables it should have. Tables that are
 	// not wanted are left alone and listed, unless drop is set.
 	Plan(ctx context.Context, want []*Table, drop bool) (*Migration, error)
-	// Apply carries a plan out, all of it or nothing. It refuses a blocked plan.
+	// Apply carries a plan out, all of it or nothing. It refuses a blocked plan. What
+	// another server did meanwhile is not done again.
 	Apply(ctx context.Context, m *Migration) error
 
 	// Backup writes a consistent copy of the running database to a new file.
-	// progress is called now and then with pages or rows done and in total.
+	// progress is called now and then with pages or rows done and in total. An
+	// engine whose database has better ways refuses with BACKUP_UNSUPPORTED and names them.
 	Backup(ctx context.Context, file string, progress func(done, total int)) error
 
 	// Ping reports whether the database answers.
@@ -62,9 +64,14 @@ type Dialect struct {
 	Like func(column, placeholder string) string
 	// EndsWith compares a column's last n characters with a placeholder.
 	EndsWith func(column string, n int, placeholder string) string
+	// IntFloat compares an int with a float exactly. Nil means that the operator does.
+	IntFloat func(i, op, f string) string
 	// NullsFirst and NullsLast follow ASC and DESC in ORDER BY where the engine's
 	// own order differs from nulls first ascending, last descending.
 	NullsFirst, NullsLast string
+	// Renumber is a query that lets the numbers of a table go on after the largest one
+	// there is. Nil means that they do by themselves.
+	Renumber func(table, column string) string
 	// ForUpdate locks the selected rows; SkipLocked passes over locked ones.
 	ForUpdate, SkipLocked string
 }
@@ -80,6 +87,10 @@ type Migration struct {
 	Blocked []string
 	// Undeclared are tables in the database that nothing declares any more.
 	Undeclared []string
+	// Want and Drop are what was asked of Plan. Where several servers may migrate
+	// at once, Apply compares again before it begins.
+	Want []*Table
+	Drop bool
 }
 
 // MigrationStep is one statement of a [Migration].

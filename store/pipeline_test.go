@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -15,7 +14,7 @@ import (
 	"github.com/jonboulle/clockwork"
 
 	"github.com/pylon-go/pylon/store"
-	"github.com/pylon-go/pylon/store/sqlite"
+	"github.com/pylon-go/pylon/store/enginetest"
 )
 
 var now = time.Date(2026, 3, 4, 5, 6, 7, 891_234_567, time.UTC)
@@ -42,9 +41,7 @@ func newRig(t *testing.T) *rig {
 		{Name: "secret", Type: store.TypeString, Optional: true, ServerOnly: true},
 	}}
 	r.note = &store.Entity{Name: "Note", Owner: "notes", Fields: []store.Field{{Name: "text", Type: store.TypeString}}}
-	e, err := sqlite.Open(filepath.Join(t.TempDir(), "a.db"), sqlite.Options{})
-	must(t, err)
-	t.Cleanup(func() { must(t, e.Close()) })
+	e := enginetest.New(t).Open(t, false)
 	s, err := store.NewSchema([]*store.Entity{r.post, r.note}, nil)
 	must(t, err)
 	m, err := e.Plan(r.sys, s.AllTables(), false)

@@ -50,6 +50,19 @@ func (b *sqlBuilder) column(field int) string {
 	return Quote(b.entity.Fields[field].Name)
 }
 
+func (b *sqlBuilder) typeOf(field int) Type {
+	if field == FieldIDIndex {
+		return TypeID
+	}
+	return b.entity.Fields[field].Type
+}
+
+// nullable reports whether a field may be null, and so has a place for nulls in
+// an order. An engine's indexes have the same.
+func (b *sqlBuilder) nullable(field int) bool {
+	return field != FieldIDIndex && b.entity.Fields[field].Optional
+}
+
 func (b *sqlBuilder) arg(v Value) {
 	b.sql = append(b.sql, '?')
 	b.args = append(b.args, v)
@@ -93,28 +106,50 @@ func (f Compare) appendSQL(b *sqlBuilder) {
 		b.text("1=0")
 		return
 	}
-	b.text(b.column(f.Field))
-	b.text(" " + string(f.Op) + " ")
-	b.arg(f.Value)
+	op, v, all := exactly(b.typeOf(f.Field), f.Op, f.Value)
+	switch {
+	case op != "":
+		b.text(b.column(f.Field) + " " + string(op) + " ")
+		b.arg(v)
+	case all:
+		b.text(b.column(f.Field) + " IS NOT NULL")
+	default:
+		b.text("1=0")
+	}
 }
 
 func (f CompareFields) appendSQL(b *sqlBuilder) {
+	if exact := b.dialect.IntFloat; exact != nil {
+		switch one, other := b.typeOf(f.Field), b.typeOf(f.Other); {
+		case one == TypeInt && other == TypeFloat:
+			b.text(exact(b.column(f.Field), string(f.Op), b.column(f.Other)))
+			return
+		case one == TypeFloat && other == TypeInt:
+			b.text(exact(b.column(f.Other), string(f.Op.turned()), b.column(f.Field)))
+			return
+		}
+	}
 	b.text(b.column(f.Field) + " " + string(f.Op) + " " + b.column(f.Other))
 }
 
 func (f IsNull) appendSQL(b *sqlBuilder) { b.text(b.column(f.Field) + " IS NULL") }
 
 func (f In) appendSQL(b *sqlBuilder) {
-	if len(f.Values) == 0 {
-		b.text("1=0")
-		return
-	}
+	before := len(b.sql)
 	b.text(b.column(f.Field) + " IN (")
-	for i, v := range f.Values {
-		if i > 0 {
-			b.text(",")
+	sep := ""
+	for _, v := range f.Values {
+		op, v, _ := exactly(b.typeOf(f.Field), Eq, v)
+		if op == "" || v.IsNull() { // equals nothing
+			continue
 		}
+		b.text(sep)
 		b.arg(v)
+		sep = ","
+	}
+	if sep == "" {
+		b.sql = append(b.sql[:before], "1=0"...)
+		return
 	}
 	b.text(")")
 }
@@ -167,10 +202,15 @@ func selectSQL(d *Dialect, q *Query, filter Filter, paged bool) (string, []Value
 	byID := false
 	for _, o := range q.Order {
 		b.text(b.column(o.Field))
-		if o.Desc {
+		switch null := b.nullable(o.Field); {
+		case o.Desc && null:
 			b.text(" DESC" + d.NullsLast + ",")
-		} else {
+		case o.Desc:
+			b.text(" DESC,")
+		case null:
 			b.text(" ASC" + d.NullsFirst + ",")
+		default:
+			b.text(" ASC,")
 		}
 		if byID = o.Field == FieldIDIndex; byID {
 			break

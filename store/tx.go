@@ -23,6 +23,7 @@ type txState struct {
 	depth    int
 	writes   []Write
 	onCommit []func()
+	onUndone []func()
 	// failed is the first error of an in-transaction hook: the row has changed by
 	// then, so a caller who overlooks it must not commit the half of it.
 	failed error
@@ -59,6 +60,10 @@ func (tx *Tx) As(a Actor) *Tx {
 // OnCommit runs f after the transaction is on disk, and not at all otherwise.
 func (tx *Tx) OnCommit(f func()) { tx.state.onCommit = append(tx.state.onCommit, f) }
 
+// OnUndone runs f when what the transaction did so far does not count: it was
+// rolled back, will be run again, or nobody knows.
+func (tx *Tx) OnUndone(f func()) { tx.state.onUndone = append(tx.state.onUndone, f) }
+
 // Exec and Query reach private tables. Entities are not written this way: their
 // writes must pass the pipeline.
 func (tx *Tx) Exec(query string, args ...Value) error { return tx.conn.Exec(query, args) }
@@ -77,6 +82,9 @@ func notFound(e *Entity, id string) *Error {
 
 // get reads a row without asking the guard.
 func (tx *Tx) get(e *Entity, id string, lock bool) (*Row, error) {
+	if idField.storable(ID(id)) != nil { // no row has such an id, and not every engine can be asked
+		return nil, notFound(e, id)
+	}
 	sql := e.sql.get
 	if lock {
 		sql += tx.Dialect().ForUpdate

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/pylon-go/pylon/manifest"
+	"github.com/pylon-go/pylon/store"
 )
 
 // version is set by the build.
@@ -30,7 +31,7 @@ func main() {
 	}
 	root.SetVersionTemplate("pylon {{.Version}}\n")
 	root.AddCommand(devCommand(), serveCommand(), initCommand(), checkCommand(), schemaCommand(),
-		pluginsCommand(), migrateCommand(), backupCommand(), webhooksCommand(), versionCommand())
+		pluginsCommand(), migrateCommand(), backupCommand(), dbCommand(), webhooksCommand(), versionCommand())
 	if err := root.ExecuteContext(ctx); err != nil {
 		printError(err)
 		stop()
@@ -47,6 +48,10 @@ func printError(err error) {
 		return
 	}
 	fmt.Fprintln(os.Stderr, "pylon:", err)
+	var known *store.Error
+	if errors.As(err, &known) && known.Hint != "" {
+		fmt.Fprintln(os.Stderr, "hint:", known.Hint)
+	}
 }
 
 func plural(n int, word string) string {

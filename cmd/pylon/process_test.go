@@ -19,10 +19,12 @@ import (
 	"time"
 
 	"github.com/pylon-go/pylon/plugins/webhooks"
+	"github.com/pylon-go/pylon/store/enginetest"
 )
 
-// deadline ends a test that waits for something that does not come.
-const deadline = 30 * time.Second
+// deadline ends a test that waits for something that does not come. The longest
+// that comes is the end of a killed process's lease, on PostgreSQL: 45 seconds.
+const deadline = 90 * time.Second
 
 var binary string
 
@@ -37,7 +39,7 @@ func TestMain(m *testing.M) {
 	if out, err := build.CombinedOutput(); err != nil {
 		panic(string(out))
 	}
-	code := m.Run()
+	code := enginetest.Run(m)
 	os.RemoveAll(dir)
 	os.Exit(code)
 }
@@ -226,12 +228,13 @@ func receive(t *testing.T, got chan delivery) delivery {
 }
 
 func TestAWebhookSurvivesKill9(t *testing.T) {
+	t.Parallel() // on PostgreSQL it waits for the end of a lease
 	var mu sync.Mutex
 	status := 0 // hold
 	url, got := receiver(t, func() int { mu.Lock(); defer mu.Unlock(); return status })
 	dir := t.TempDir()
 	write(t, dir, hooked(url))
-	env := []string{"HOOK_SECRET=" + secret}
+	env := append(enginetest.New(t).Env(), "HOOK_SECRET="+secret)
 	p := start(t, env, "serve", dir, "--port", "0", "--host", "127.0.0.1")
 	code, body := p.call("POST", "/api/entities/Item", `{"n":1}`)
 	if code != 201 {
@@ -265,10 +268,11 @@ func TestAWebhookSurvivesKill9(t *testing.T) {
 }
 
 func TestAWriteKilledBeforeItsFirstAttemptIsDelivered(t *testing.T) {
+	t.Parallel() // on PostgreSQL it waits for the end of a lease
 	url, got := receiver(t, func() int { return 200 })
 	dir := t.TempDir()
 	write(t, dir, hooked(url))
-	env := []string{"HOOK_SECRET=" + secret}
+	env := append(enginetest.New(t).Env(), "HOOK_SECRET="+secret)
 	// The first server does not know the receiver's address: it refuses connections.
 	closed := httptest.NewServer(nil)
 	closed.Close()
@@ -297,6 +301,8 @@ func TestAWriteKilledBeforeItsFirstAttemptIsDelivered(t *testing.T) {
 
 func TestCommands(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "notes")
+	database := enginetest.New(t)
+	env := database.Env()
 	if out, code := run(t, nil, "init", dir); code != 0 || !strings.Contains(out, "pylon dev") {
 		t.Fatal(code, out)
 	}
@@ -306,13 +312,13 @@ func TestCommands(t *testing.T) {
 	if out, code := run(t, nil, "check", dir); code != 0 || out != "ok\n" {
 		t.Error(code, out)
 	}
-	if out, code := run(t, nil, "migrate", "plan", dir); code != 0 || !strings.Contains(out, "CREATE TABLE") {
+	if out, code := run(t, env, "migrate", "plan", dir); code != 0 || !strings.Contains(out, "CREATE TABLE") {
 		t.Error(code, out)
 	}
-	if out, code := run(t, nil, "migrate", "apply", dir); code != 0 || !strings.Contains(out, "steps done") {
+	if out, code := run(t, env, "migrate", "apply", dir); code != 0 || !strings.Contains(out, "steps done") {
 		t.Error(code, out)
 	}
-	if out, code := run(t, nil, "migrate", "plan", dir); code != 0 || out != "the database is up to date\n" {
+	if out, code := run(t, env, "migrate", "plan", dir); code != 0 || out != "the database is up to date\n" {
 		t.Error(code, out)
 	}
 	if out, code := run(t, nil, "plugins"); code != 0 || !strings.Contains(out, "net_guard") || !strings.Contains(out, "webhooks") {
@@ -330,20 +336,30 @@ func TestCommands(t *testing.T) {
 	if out, code := run(t, nil, "serve", dir); code != 1 || !strings.Contains(out, "PYLON_ADMIN_TOKEN is not set") {
 		t.Error(code, out)
 	}
-	if out, code := run(t, []string{"DATABASE_URL=postgres://x"}, "dev", dir); code != 1 || !strings.Contains(out, "PostgreSQL is not available in this version") {
+	if out, code := run(t, []string{"DATABASE_URL=postgres://nobody:hidden@127.0.0.1:1/x?connect_timeout=5"}, "dev", dir); code != 1 || !strings.Contains(out, "DATABASE_UNAVAILABLE") || strings.Contains(out, "hidden") {
 		t.Error(code, out)
 	}
 
-	p := start(t, nil, "dev", dir, "--port", "0")
-	if out, code := run(t, []string{"PYLON_ADMIN_TOKEN=x"}, "serve", dir, "--port", "0"); code != 1 || !strings.Contains(out, "is being served by another process") {
-		t.Error("a second server:", code, out)
-	}
+	p := start(t, env, "dev", dir, "--port", "0")
 	copied := filepath.Join(t.TempDir(), "copy.db")
-	if out, code := run(t, nil, "backup", "--dir", dir, copied); code != 0 || !strings.Contains(out, "checked") {
-		t.Error(code, out)
-	}
-	if out, code := run(t, nil, "backup", "--dir", dir, copied); code != 1 || !strings.Contains(out, "does not overwrite") {
-		t.Error(code, out)
+	if database.Shared() {
+		second := start(t, env, "serve", dir, "--port", "0", "--host", "127.0.0.1")
+		if code, body := second.call("GET", "/health", ""); code != 200 {
+			t.Error("a second server:", code, body)
+		}
+		if out, code := run(t, env, "backup", "--dir", dir, copied); code != 1 || !strings.Contains(out, "pg_dump") {
+			t.Error(code, out)
+		}
+	} else {
+		if out, code := run(t, append(env, "PYLON_ADMIN_TOKEN=x"), "serve", dir, "--port", "0"); code != 1 || !strings.Contains(out, "is being served by another process") {
+			t.Error("a second server:", code, out)
+		}
+		if out, code := run(t, env, "backup", "--dir", dir, copied); code != 0 || !strings.Contains(out, "checked") {
+			t.Error(code, out)
+		}
+		if out, code := run(t, env, "backup", "--dir", dir, copied); code != 1 || !strings.Contains(out, "does not overwrite") {
+			t.Error(code, out)
+		}
 	}
 	if err := p.signal(syscall.SIGINT); err != nil {
 		t.Error("SIGINT ended with", err, p.output())
@@ -384,7 +400,7 @@ func TestDevFollowsTheManifest(t *testing.T) {
 		return `{"manifest_version":1,"name":"x","entities":[{"name":"` + entity + `","fields":[{"name":"a","type":"int"}]}]}`
 	}
 	write(t, dir, app("One"))
-	p := start(t, nil, "dev", dir, "--port", "0")
+	p := start(t, enginetest.New(t).Env(), "dev", dir, "--port", "0")
 	wait := func(what string, ok func() bool) {
 		t.Helper()
 		for end := time.Now().Add(deadline); !ok(); {
@@ -406,7 +422,7 @@ func TestDevFollowsTheManifest(t *testing.T) {
 func TestAddressFromFlagsAndEnvironment(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, `{"manifest_version":1,"name":"x"}`)
-	p := start(t, []string{"PYLON_PORT=1", "PYLON_HOST=127.0.0.2"}, "dev", dir, "--port", "0")
+	p := start(t, append(enginetest.New(t).Env(), "PYLON_PORT=1", "PYLON_HOST=127.0.0.2"), "dev", dir, "--port", "0")
 	if !strings.HasPrefix(p.url, "http://127.0.0.2:") {
 		t.Errorf("the flag gives the port, the environment the host: %s", p.url)
 	}

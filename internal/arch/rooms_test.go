@@ -28,9 +28,11 @@ var rooms = []room{
 
 	{path: "manifest"},
 	{path: "store", may: []string{"manifest"}},
-	{path: "store/sqlite", may: []string{"store"}},
-	{path: "store/postgres", may: []string{"store"}},
+	{path: "store/plan", may: []string{"store"}},
+	{path: "store/sqlite", may: []string{"store", "store/plan"}},
+	{path: "store/postgres", may: []string{"store", "store/plan"}},
 	{path: "store/storetest", may: []string{"store"}},
+	{path: "store/enginetest", may: []string{"store", "store/sqlite", "store/postgres", "internal/*"}},
 	{path: "queue", may: []string{"store"}},
 	{path: "policy", may: []string{"manifest", "store"}},
 	{path: "plugin", may: belowPlugin},

@@ -11,10 +11,22 @@ import (
 )
 
 func (s *suite) backup(t *testing.T) {
+	if s.restore == nil {
+		t.Run("without a copy of its own it says what to use", func(t *testing.T) {
+			e := s.numbered(t)
+			dir := t.TempDir()
+			err := e.Backup(t.Context(), filepath.Join(dir, "copy"), nil)
+			wantCode(t, err, "BACKUP_UNSUPPORTED", "")
+			if err.(*store.Error).Hint == "" {
+				t.Error("there is no hint")
+			}
+			if left, _ := filepath.Glob(filepath.Join(dir, "*")); left != nil {
+				t.Errorf("left behind: %v", left)
+			}
+		})
+		return
+	}
 	t.Run("a copy made during writes is a whole prefix of them", func(t *testing.T) {
-		if s.restore == nil {
-			t.Skip("the engine gave no WithBackup")
-		}
 		e := s.numbered(t)
 		ctx, stop := context.WithCancel(t.Context())
 		written := make(chan int, 1)
@@ -141,7 +153,7 @@ func (s *suite) closing(t *testing.T) {
 				for e.Ping(context.Background()) == nil { // until Close is seen to have begun
 				}
 				// Long enough for a Close that does not wait to come first.
-				if _, err := column(c, store.TypeInt, endless+"count(*) FROM (SELECT i FROM c LIMIT 300000) AS some"); err != nil {
+				if _, err := column(c, store.TypeInt, endless+"count(*) FROM (SELECT i FROM c LIMIT 300000) AS few"); err != nil {
 					return err
 				}
 				got, err = column(c, store.TypeInt, counterAll)

@@ -25,7 +25,8 @@ func WithReopen(reopen func(t *testing.T, e store.Engine) store.Engine) Option {
 	return func(s *suite) { s.reopen = reopen }
 }
 
-// WithBackup lets the suite open a file that Backup wrote.
+// WithBackup lets the suite open a file that Backup wrote. Without it Backup must
+// refuse.
 func WithBackup(restore func(t *testing.T, file string) store.Engine) Option {
 	return func(s *suite) { s.restore = restore }
 }
@@ -54,6 +55,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Engine, options ...Option) 
 		{"Query", s.query},
 		{"Conn", s.conn},
 		{"Write", s.write},
+		{"Isolation", s.isolation},
 		{"Read", s.read},
 		{"Migrate", s.migrate},
 		{"Backup", s.backup},

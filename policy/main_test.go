@@ -1,0 +1,9 @@
+package policy
+
+import (
+	"testing"
+
+	"github.com/pylon-go/pylon/store/enginetest"
+)
+
+func TestMain(m *testing.M) { enginetest.Main(m) }
