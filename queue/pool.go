@@ -11,7 +11,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/jonboulle/clockwork"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/metric"
@@ -368,7 +367,7 @@ func (p *pool) work(l *lane, j *Job) {
 func (p *pool) attempt(j *Job) (o Outcome) {
 	ctx, span := p.q.tracer.Start(withTraceParent(p.q.ctx, j.TraceParent), "queue "+p.name,
 		trace.WithSpanKind(trace.SpanKindConsumer), trace.WithAttributes(attribute.String("pylon.item", j.ID), attribute.String("pylon.lane", j.Lane), attribute.Int("pylon.attempt", j.Attempts+1)))
-	ctx, cancel := clockwork.WithTimeout(ctx, p.q.clock, p.cfg.Timeout)
+	ctx, cancel := WithTimeout(ctx, p.q.clock, p.cfg.Timeout)
 	defer func() {
 		cancel()
 		if r := recover(); r != nil {

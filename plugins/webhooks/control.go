@@ -4,9 +4,8 @@ import (
 	"context"
 	"time"
 
-	"github.com/jonboulle/clockwork"
-
 	"github.com/pylon-go/pylon/manifest"
+	"github.com/pylon-go/pylon/queue"
 	"github.com/pylon-go/pylon/store"
 )
 
@@ -148,7 +147,7 @@ func (p *Plugin) Test(ctx context.Context, hook string) (*TestResult, error) {
 	w.ID = w.After.ID
 	id := newDeliveryID(w)
 	b, whole := body(id, w)
-	ctx, cancel := clockwork.WithTimeout(ctx, p.clock, attemptTimeout)
+	ctx, cancel := queue.WithTimeout(ctx, p.clock, attemptTimeout)
 	defer cancel()
 	a := p.send(ctx, h, message{id: id, body: b, attempt: 1, idOnly: !whole})
 	result := &TestResult{DeliveryID: id, Delivered: a.succeeded(), Status: a.status, Response: a.response, MS: a.took.Milliseconds(), Body: string(b)}

@@ -83,7 +83,7 @@ func (p *Plugin) deliver(ctx context.Context, j *queue.Job) queue.Outcome {
 		return queue.Dead(err).WithNote(note{}.encode())
 	}
 	a := p.send(ctx, h, message{id: j.ID, body: j.Payload, attempt: j.Attempts + 1, idOnly: n.IDOnly})
-	if !a.succeeded() && errors.Is(ended(ctx), context.Canceled) {
+	if !a.succeeded() && errors.Is(ctx.Err(), context.Canceled) {
 		return queue.Retry(a, 0) // the process stops: the queue does not count it, and it says nothing of the receiver
 	}
 	p.metrics.attempted(ctx, h, a)
@@ -240,7 +240,7 @@ func retryAfter(value string, now time.Time) time.Duration {
 
 // plainError says what the two commonest failures mean.
 func plainError(ctx context.Context, err error) error {
-	if errors.Is(ended(ctx), context.DeadlineExceeded) {
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return fmt.Errorf("the receiver did not answer within %s", attemptTimeout)
 	}
 	var record tls.RecordHeaderError
@@ -248,17 +248,6 @@ func plainError(ctx context.Context, err error) error {
 		return errors.New("the receiver speaks http where the address says https")
 	}
 	return err
-}
-
-// ended is why ctx is over, nil when it is not. A context with a clock of a test
-// answers Err only when it is over.
-func ended(ctx context.Context) error {
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	default:
-		return nil
-	}
 }
 
 // note is what is remembered of a delivery between its attempts.

@@ -74,9 +74,9 @@ func TestNamesAreRefusedAtDelivery(t *testing.T) {
 	if row["responseStatus"] != nil || row["responseBody"] != nil || row["attempts"] != 2.0 {
 		t.Errorf("%v", row)
 	}
-	if r.logs.line("an item failed for good", `"lane":"inside"`, "net_guard refused the connection to localhost: ") == "" {
-		t.Errorf("%s", r.logs)
-	}
+	r.wait("the log says so", func() bool {
+		return r.logs.line("an item failed for good", `"lane":"inside"`, "net_guard refused the connection to localhost: ") != ""
+	})
 	r.waitMetric(`pylon_webhooks_attempts_total{hook="inside",result="blocked"} 2`)
 	if n := r.metric(`pylon_webhooks_attempts_total{hook="inside",result="no_answer"}`); n != 0 {
 		t.Errorf("%d attempts without an answer", n)

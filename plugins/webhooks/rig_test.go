@@ -20,12 +20,15 @@ import (
 	"github.com/jonboulle/clockwork"
 
 	"github.com/pylon-go/pylon"
+	"github.com/pylon-go/pylon/store/enginetest"
 )
 
 const deadline = 20 * time.Second
 
 // epoch is when every test begins.
 var epoch = time.Date(2026, 1, 31, 9, 30, 0, 0, time.UTC)
+
+func TestMain(m *testing.M) { enginetest.Main(m) }
 
 // request is a delivery as the receiver saw it.
 type request struct {
@@ -59,9 +62,10 @@ type rig struct {
 	// over is closed when the test is: a receiver that hangs ends then.
 	over chan struct{}
 
-	dir    string
-	env    map[string]string
-	tokens map[string]string // of users, by name
+	dir      string
+	database *enginetest.Database
+	env      map[string]string
+	tokens   map[string]string // of users, by name
 
 	mu       sync.Mutex
 	handlers map[string]http.HandlerFunc // by path
@@ -80,7 +84,7 @@ func newRig(t *testing.T, hooks, more string, env map[string]string) *rig {
 }
 
 func newStoppedRig(t *testing.T, env map[string]string) *rig {
-	r := &rig{t: t, clock: clockwork.NewFakeClockAt(epoch), got: make(chan request, 4096), answers: make(chan func(http.ResponseWriter), 64),
+	r := &rig{t: t, database: enginetest.New(t), clock: clockwork.NewFakeClockAt(epoch), got: make(chan request, 4096), answers: make(chan func(http.ResponseWriter), 64),
 		logs: &logs{}, over: make(chan struct{}), dir: t.TempDir(), env: env, tokens: map[string]string{}, handlers: map[string]http.HandlerFunc{}}
 	server := httptest.NewServer(http.HandlerFunc(r.receiver))
 	t.Cleanup(server.Close)
@@ -147,7 +151,7 @@ func (r *rig) declare(hooks, more, config string) {
 func (r *rig) start() {
 	r.t.Helper()
 	app, err := pylon.New(r.t.Context(), pylon.Options{Dir: r.dir, Dev: true, AdminToken: admin, Clock: r.clock,
-		Logger: slog.New(slog.NewJSONHandler(r.logs, nil)), Getenv: func(name string) string { return r.env[name] }})
+		Logger: slog.New(slog.NewJSONHandler(r.logs, nil)), Getenv: r.database.Getenv(func(name string) string { return r.env[name] })})
 	if err != nil {
 		r.t.Fatal(err)
 	}
