@@ -147,6 +147,7 @@ func TestUnorderedOvertakes(t *testing.T) {
 	if got := told(r.receive(), names); got != "a delete" {
 		t.Error(got)
 	}
+	r.waitFailures(1)
 	r.clock.Advance(12 * time.Second)
 	if got := r.receive(); told(got, names) != "a insert" || got.header.Get("X-Pylon-Attempt") != "2" {
 		t.Errorf("%+v", got)

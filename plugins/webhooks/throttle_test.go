@@ -2,6 +2,7 @@ package webhooks_test
 
 import (
 	"net/http"
+	"sync"
 	"testing"
 	"time"
 )
@@ -19,9 +20,15 @@ func TestRetryAfterHoldsBackTheHook(t *testing.T) {
 				t.Parallel()
 				// The hook's own pause is 80 to 120 s, so that half of them by chance would be too soon.
 				r := newRig(t, `{ "name": "h", "entity": "Order", "url": "URL/h", "retry": { "backoff_secs": 100 } }, { "name": "other", "entity": "Item", "url": "URL/other" }`, "", nil)
-				const n = 8 // below what breaks the hook
+				const n = 8            // below what breaks the hook
+				var all sync.WaitGroup // the first answer already holds back what is not under way
+				all.Add(n)
 				for range n {
-					r.answers <- status(code, "Retry-After", value)
+					r.answers <- func(w http.ResponseWriter) {
+						all.Done()
+						all.Wait()
+						status(code, "Retry-After", value)(w)
+					}
 				}
 				operation := `,{"op":"insert","entity":"Order","data":{"n":1}}`
 				r.must("POST", "/api/transact", "["+(operation + operation + operation + operation + operation + operation + operation + operation)[1:]+"]")
