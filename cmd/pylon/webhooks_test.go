@@ -172,7 +172,7 @@ func TestMistakesWithWebhooksOnTheCommandLine(t *testing.T) {
 			fmt.Fprint(w, "<html>")
 			return
 		}
-		http.Error(w, "<html>", 502)
+		http.Error(w, "<html>", http.StatusBadGateway)
 	}))
 	defer other.Close()
 	if out, code := run(t, []string{admin}, "webhooks", "list", "--server", other.URL); code != 1 || !strings.HasPrefix(out, "pylon: the server's answer is not understood: ") {
