@@ -13,6 +13,7 @@ import (
 	"github.com/pylon-go/pylon/policy"
 	"github.com/pylon-go/pylon/queue"
 	"github.com/pylon-go/pylon/store"
+	"github.com/pylon-go/pylon/store/postgres"
 )
 
 // ManifestName is the file that declares an app.
@@ -38,6 +39,11 @@ func Check(dir string, getenv func(string) string) (notices []manifest.Problem, 
 	d, err := declare(dir, getenv)
 	if err != nil {
 		return nil, err
+	}
+	if url := getenv("DATABASE_URL"); url != "" {
+		if err := postgres.CheckURL(url); err != nil {
+			return nil, err
+		}
 	}
 	return manifest.Notices(d.manifest), nil
 }

@@ -405,7 +405,7 @@ func TestURLs(t *testing.T) {
 	for url, good := range map[string]bool{
 		plain: true, plain + "?sslmode=prefer": true, plain + "?sslmode=allow": true, plain + "?sslmode=disable": true,
 		plain + "?sslmode=require": false, plain + "?sslmode=verify-full": false, plain + "?sslmode=verify-ca": false,
-		plain + "?sslmode=nonsense": false, plain + "?search_path=nowhere": false,
+		plain + "?sslmode=nonsense": false, plain + "?search_path=nowhere": false, plain + "?synchronous_commit=off": false, plain + "?synchronous_commit=remote_write": true,
 		plain + "?application_name=mine&connect_timeout=2&statement_timeout=1234": true,
 		strings.Replace(plain, "postgres://", "postgresql://", 1):                 true,
 	} {

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -55,10 +56,13 @@ func Open(ctx context.Context, url string, o Options) (*Engine, error) {
 	}
 	e := &Engine{pool: pool}
 	err = e.ReadOne(ctx, func(c store.Conn) error {
-		return c.Query("SELECT current_schema(), current_setting('server_encoding')", nil, func(r store.Rows) error {
+		return c.Query("SELECT current_schema(), current_setting('server_encoding'), current_setting('synchronous_commit')", nil, func(r store.Rows) error {
 			e.schema = r.Value(0, store.TypeString).Str()
 			if encoding := r.Value(1, store.TypeString).Str(); encoding != "UTF8" {
 				return fmt.Errorf("the database's encoding is %s; make one with UTF8", encoding)
+			}
+			if r.Value(2, store.TypeString).Str() == "off" {
+				return errors.New("synchronous_commit is off for this database or user, so an acknowledged write would not be on disk; add synchronous_commit=on to the URL, or leave the setting out")
 			}
 			return nil
 		})
@@ -71,6 +75,12 @@ func Open(ctx context.Context, url string, o Options) (*Engine, error) {
 		return nil, fmt.Errorf("open the database: %w", err)
 	}
 	return e, nil
+}
+
+// CheckURL reports what is wrong with a URL, without connecting.
+func CheckURL(url string) error {
+	_, err := configure(url, Options{})
+	return err
 }
 
 func configure(url string, o Options) (*pgxpool.Config, error) {
