@@ -112,11 +112,29 @@ func (g *tombstones) add(of func(*generation) map[string]tombstone, text string,
 		}
 	}
 	of(generations[0])[text] = tombstone{seq: seq, before: before}
-	generations[0].mayHold.add(maphash.String(g.seed, text))
+	if g.recent++; g.recent > generations[0].mayHold.expected {
+		g.grow()
+	}
+	g.view.Load().generations[0].mayHold.add(maphash.String(g.seed, text))
 	t.Own(seq)
-	g.recent++
 	g.cur.Store(seq)
 	return g.recent
+}
+
+// grow gives the youngest generation a filter of twice the size.
+func (g *tombstones) grow() {
+	next := *g.view.Load()
+	next.generations = slices.Clone(next.generations)
+	gen := *next.generations[0]
+	gen.mayHold = newFilter(2 * gen.mayHold.expected)
+	for prefix := range gen.prefixes {
+		gen.mayHold.add(maphash.String(g.seed, prefix))
+	}
+	for key := range gen.keys {
+		gen.mayHold.add(maphash.String(g.seed, key))
+	}
+	next.generations[0] = &gen
+	g.view.Store(&next)
 }
 
 // judge decides about a value of the key, loaded at seq by the token's owner (nil:
@@ -208,7 +226,8 @@ func (g *tombstones) endSweep() {
 
 // filter is a Bloom filter whose two bits for a hash are in one word.
 type filter struct {
-	words []atomic.Uint64
+	words    []atomic.Uint64
+	expected int // hashes; with more it says yes too often
 }
 
 // newFilter has 16 bits for each of the hashes expected.
@@ -217,7 +236,7 @@ func newFilter(expected int) filter {
 	for n < expected/4 {
 		n *= 2
 	}
-	return filter{make([]atomic.Uint64, n)}
+	return filter{make([]atomic.Uint64, n), expected}
 }
 
 func (f filter) at(hash uint64) (word *atomic.Uint64, bits uint64) {

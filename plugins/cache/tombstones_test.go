@@ -2,6 +2,7 @@ package cache
 
 import (
 	"fmt"
+	"hash/maphash"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -304,6 +305,32 @@ func TestFilter(t *testing.T) {
 	}
 	if wrong > 4000 {
 		t.Errorf("%.1f %% found that were not added", float64(wrong)/1000)
+	}
+}
+
+// However many tombstones there are before a sweep, the filter keeps up.
+func TestFilterGrows(t *testing.T) {
+	var g tombstones
+	seed := maphash.MakeSeed()
+	g.init(seed)
+	const n = 20 * minSweep
+	for i := range n {
+		g.invalidate(fmt.Sprintf("p:%05d:", i), nil)
+		g.remove(fmt.Sprintf("k:%05d:", i), nil)
+	}
+	view := g.view.Load()
+	maybe := func(key string) bool { return g.mayBeCovered(view, key, maphash.String(seed, key), 0) }
+	wrong := 0
+	for i := range n {
+		if !maybe(fmt.Sprintf("p:%05d:x", i)) || !maybe(fmt.Sprintf("k:%05d:", i)) {
+			t.Fatal("a tombstone that the filter does not know")
+		}
+		if maybe(fmt.Sprintf("q:%05d:x", i)) {
+			wrong++
+		}
+	}
+	if wrong > n/20 {
+		t.Errorf("%d of %d keys must be looked up for nothing", wrong, n)
 	}
 }
 
