@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"hash/maphash"
 	"math/rand/v2"
+	"reflect"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -50,6 +51,7 @@ type Engine struct {
 	shards []shard
 	seed   maphash.Seed // secret, so that nobody can choose keys that collide
 	clock  clockwork.Clock
+	real   bool // the clock is the real one
 	began  time.Time
 	ttl    time.Duration
 
@@ -82,6 +84,7 @@ func New(o Options) (*Engine, error) {
 		o.Clock = clockwork.NewRealClock()
 	}
 	e := &Engine{seed: maphash.MakeSeed(), clock: o.Clock, began: o.Clock.Now(), ttl: o.DefaultTTL}
+	e.real = reflect.TypeOf(o.Clock) == reflect.TypeOf(clockwork.NewRealClock())
 	e.tombs.init(e.seed)
 	e.sweeper.after = minSweep
 	n := 1
@@ -99,8 +102,14 @@ func New(o Options) (*Engine, error) {
 	return e, nil
 }
 
-// now is a monotonic time; asking for it so is cheaper than for the time of day.
-func (e *Engine) now() int64 { return int64(e.clock.Since(e.began)) }
+// now is the time since the engine began. Asking the real clock takes half of the
+// time of a hit, unless it is asked for monotonic time alone.
+func (e *Engine) now() int64 {
+	if e.real {
+		return int64(time.Since(e.began))
+	}
+	return int64(e.clock.Since(e.began))
+}
 
 func (e *Engine) shard(hash uint64) *shard { return &e.shards[hash&uint64(len(e.shards)-1)] }
 
@@ -141,7 +150,8 @@ func (e *Engine) Set(_ context.Context, t *plugin.CacheToken, key, value string,
 	ttl = time.Duration(float64(min(ttl, MaxTTL)) * (1 - jitter + 2*jitter*rand.Float64()))
 	stale := min(max(life.Stale, 0), MaxTTL)
 	hash, now := maphash.String(e.seed, key), e.now()
-	e.shard(hash).set(&e.tombs, t, key, value, hash, now, now+int64(ttl+stale), uint32(stale.Milliseconds()))
+	x := &entry{key: key, value: value, hash: hash, expires: now + int64(ttl+stale), stale: uint32(stale.Milliseconds())}
+	e.shard(hash).set(&e.tombs, t, x, now)
 }
 
 // Delete drops a key, and values of it that are being loaded. The error is always nil.
@@ -180,10 +190,8 @@ func (e *Engine) Len() (n int) {
 func (e *Engine) Stats() Stats {
 	all := Stats{Invalidations: e.invalidations.Load(), Deletions: e.deletions.Load()}
 	for i := range e.shards {
-		s := &e.shards[i]
-		s.mu.Lock()
-		all.add(&s.stats)
-		s.mu.Unlock()
+		s := e.shards[i].counts()
+		all.add(&s)
 	}
 	return all
 }

@@ -88,9 +88,7 @@ func wantThere(t *testing.T, e *Engine, key string) {
 
 func keysOf(e *Engine) (keys []string) {
 	for i := range e.shards {
-		for _, x := range e.shards[i].entries {
-			keys = append(keys, x.key)
-		}
+		e.shards[i].table.Load().each(func(x *entry) { keys = append(keys, x.key) })
 	}
 	slices.Sort(keys)
 	return keys
@@ -147,13 +145,13 @@ func TestS3FIFOKeepsCount(t *testing.T) {
 			} else if !e.Get(ctx, key).Found {
 				put(e, key, "v")
 			}
-			if n := p.small.n + p.main.n; n != len(e.shards[0].entries) || n > size {
-				t.Fatalf("size %d, step %d: %d in queues, %d entries", size, step, n, len(e.shards[0].entries))
+			if n := p.small.n + p.main.n; n != e.Len() || n > size {
+				t.Fatalf("size %d, step %d: %d in queues, %d entries", size, step, n, e.Len())
 			}
 		}
 		for x := p.main.root.next; x != &p.main.root; x = x.next {
-			if !x.main || x.uses > maxUses {
-				t.Fatalf("in the main queue: %+v", x)
+			if !x.main || x.uses.Load() > maxUses {
+				t.Fatalf("in the main queue: %q, %d uses", x.key, x.uses.Load())
 			}
 		}
 	}

@@ -81,7 +81,7 @@ func race(t *testing.T, r racer, reads int) (hitRatio float64, stale, writes int
 				if hit {
 					hits.Add(1)
 				}
-				if step%readsPerWrite == 0 {
+				if (step+n*readsPerWrite/readers)%readsPerWrite == readsPerWrite-1 {
 					pace <- struct{}{}
 				}
 			}
@@ -129,7 +129,7 @@ func (n *naive) invalidate(prefix string) {
 func TestRaceOfLoadsAndInvalidations(t *testing.T) {
 	reads := 24_000
 	if testing.Short() {
-		reads = 9_000
+		reads = 16_000
 	}
 	naiveRatio, naiveStale := raceNaive(t, reads)
 	if naiveStale == 0 {

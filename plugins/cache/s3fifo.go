@@ -1,5 +1,7 @@
 package cache
 
+import "sync/atomic"
+
 // s3fifo is S3-FIFO (Yang and others, SOSP 2023). New entries go through a small
 // queue; those not used again while in there are evicted and leave a ghost; those
 // that were, and those whose ghost is still known when they come back, get into
@@ -14,6 +16,10 @@ type s3fifo struct {
 	ghosts      ghosts
 	capacity    int
 	smallSize   int
+
+	_       [64]byte // written by all readers: not on a cache line with anything else
+	touched atomic.Uint64
+	_       [56]byte
 }
 
 // maxUses bounds the rounds that uses buy in the main queue.
@@ -32,46 +38,59 @@ func (p *s3fifo) clear() {
 }
 
 func (p *s3fifo) add(x *entry) {
-	x.uses = 0
+	x.uses.Store(0)
 	x.main = p.ghosts.take(x.hash)
-	if x.main {
-		p.main.pushFront(x)
-	} else {
-		p.small.pushFront(x)
-	}
+	p.queue(x).pushFront(x)
 }
 
-func (p *s3fifo) hit(x *entry) {
-	if x.uses < maxUses {
-		x.uses++
+func (p *s3fifo) queue(x *entry) *list {
+	if x.main {
+		return &p.main
 	}
+	return &p.small
 }
 
-func (p *s3fifo) remove(x *entry) {
-	if x.main {
-		p.main.remove(x)
-	} else {
-		p.small.remove(x)
+// touch needs no lock and no order. Two at the same time may count once.
+func (p *s3fifo) touch(x *entry) bool {
+	p.touched.Add(1)
+	if n := x.uses.Load(); n < maxUses {
+		x.uses.Store(n + 1)
 	}
+	return true
 }
+
+func (p *s3fifo) hits() uint64 { return p.touched.Load() }
+
+func (p *s3fifo) hit(x *entry) { x.uses.Store(min(x.uses.Load()+1, maxUses)) }
+
+func (p *s3fifo) replace(old, x *entry) {
+	x.main = old.main
+	x.uses.Store(old.uses.Load())
+	p.queue(x).replace(old, x)
+	p.hit(x)
+}
+
+func (p *s3fifo) remove(x *entry) { p.queue(x).remove(x) }
 
 func (p *s3fifo) evict() *entry {
 	for {
 		if p.small.n >= p.smallSize || p.main.n == 0 {
 			x := p.small.popBack()
-			if x.uses == 0 {
+			if x.uses.Load() == 0 {
 				p.ghosts.add(x.hash)
 				return x
 			}
-			x.uses, x.main = 0, true
+			x.uses.Store(0)
+			x.main = true
 			p.main.pushFront(x)
 			continue
 		}
 		x := p.main.popBack()
-		if x.uses == 0 {
+		n := x.uses.Load()
+		if n == 0 {
 			return x
 		}
-		x.uses--
+		x.uses.Store(n - 1)
 		p.main.pushFront(x)
 	}
 }

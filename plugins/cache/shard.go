@@ -2,18 +2,21 @@ package cache
 
 import (
 	"sync"
+	"sync/atomic"
 
 	"github.com/pylon-go/pylon/plugin"
 )
 
 // shard is a part of the cache with a lock of its own.
 type shard struct {
+	table  atomic.Pointer[table]
+	policy policy
+	_      [64]byte // what changes shall not share a cache line with what readers read
+
 	mu       sync.Mutex
-	entries  map[uint64]*entry // by hash: two keys with one hash share a place, and the later one has it
-	policy   policy
 	capacity int
-	stats    Stats
-	_        [64]byte // shards side by side shall not share a cache line
+	stats    Stats // but for the hits that needed no lock
+	_        [64]byte
 }
 
 // Stats count what happened in a cache since it was made.
@@ -45,22 +48,30 @@ func (s *Stats) add(o *Stats) {
 }
 
 func (s *shard) init(policyName string, capacity int) {
-	s.entries, s.policy, s.capacity = map[uint64]*entry{}, newPolicy(policyName, capacity), capacity
+	s.policy, s.capacity = newPolicy(policyName, capacity), capacity
+	s.table.Store(newTable(minBuckets))
 }
 
+// get takes no lock for what is there and live, and is where time matters.
 func (s *shard) get(g *tombstones, key string, hash uint64, now int64) plugin.CacheValue {
+	x := s.table.Load().find(key, hash)
+	if x == nil || now >= x.expires || !g.stillLive(x) || !s.policy.touch(x) {
+		return s.lookUp(g, key, hash, now)
+	}
+	return plugin.CacheValue{Bytes: x.value, Found: true, Stale: x.isStale(now)}
+}
+
+func (s *shard) lookUp(g *tombstones, key string, hash uint64, now int64) plugin.CacheValue {
 	s.mu.Lock()
-	x := s.entries[hash]
-	if x == nil || x.key != key || !s.live(g, x, now) {
+	defer s.mu.Unlock()
+	x := s.table.Load().find(key, hash)
+	if x == nil || !s.live(g, x, now) {
 		s.stats.Misses++
-		s.mu.Unlock()
 		return plugin.CacheValue{}
 	}
 	s.policy.hit(x)
 	s.stats.Hits++
-	v := plugin.CacheValue{Bytes: x.value, Found: true, Stale: x.isStale(now)}
-	s.mu.Unlock()
-	return v
+	return plugin.CacheValue{Bytes: x.value, Found: true, Stale: x.isStale(now)}
 }
 
 // live drops the entry when it has expired or was invalidated.
@@ -70,16 +81,11 @@ func (s *shard) live(g *tombstones, x *entry, now int64) bool {
 		s.stats.Expirations++
 		return false
 	}
-	if x.seq == g.cur.Load() {
-		return true
-	}
-	live, checked := g.judge(x.key, x.hash, x.seq, nil)
-	if !live {
+	if !g.stillLive(x) {
 		s.drop(x)
 		s.stats.Invalidated++
 		return false
 	}
-	x.seq = checked
 	return true
 }
 
@@ -89,58 +95,55 @@ func (s *shard) drop(x *entry) {
 }
 
 func (s *shard) forget(x *entry) {
-	delete(s.entries, x.hash)
+	s.table.Load().remove(x)
 	s.stats.Bytes -= x.bytes()
 	s.stats.Entries--
 }
 
-// set keeps a value, unless what it was loaded from has been invalidated since
-// the token. The judgement is made under the lock: a sweep comes either before it,
-// or after the entry is there to be looked at.
-func (s *shard) set(g *tombstones, t *plugin.CacheToken, key, value string, hash uint64, now, expires int64, stale uint32) {
+// set keeps the value of x, unless what it was loaded from has been invalidated
+// since the token. The judgement is made under the lock: a sweep comes either
+// before it, or after the entry is there to be looked at.
+func (s *shard) set(g *tombstones, t *plugin.CacheToken, x *entry, now int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	seq := g.cur.Load()
 	if t != nil && t.Seq() != seq {
 		var live bool
-		if live, seq = g.judge(key, hash, t.Seq(), t); !live {
+		if live, seq = g.judge(x.key, x.hash, t.Seq(), t); !live {
 			s.stats.Refused++
 			return
 		}
 	}
-	x := s.entries[hash]
-	switch {
-	case x != nil:
-		s.stats.Bytes -= x.bytes()
-		s.policy.hit(x)
-	case s.stats.Entries < s.capacity:
-		x = &entry{hash: hash}
-		s.entries[hash] = x
-		s.stats.Entries++
-		s.policy.add(x)
-	default:
-		// The evicted entry's memory becomes the new one's.
-		x = s.policy.evict()
-		if now >= x.expires {
+	x.seq.Store(seq)
+	s.stats.Sets++
+	s.stats.Bytes += x.bytes()
+	if old := s.table.Load().find(x.key, x.hash); old != nil {
+		s.stats.Bytes -= old.bytes()
+		s.policy.replace(old, x)
+		s.table.Load().replace(old, x)
+		return
+	}
+	if s.stats.Entries == s.capacity {
+		victim := s.policy.evict()
+		s.forget(victim)
+		if now >= victim.expires {
 			s.stats.Expirations++
 		} else {
 			s.stats.Evictions++
 		}
-		delete(s.entries, x.hash)
-		s.stats.Bytes -= x.bytes()
-		x.hash = hash
-		s.entries[hash] = x
-		s.policy.add(x)
 	}
-	x.key, x.value, x.seq, x.expires, x.stale = key, value, seq, expires, stale
-	s.stats.Bytes += x.bytes()
-	s.stats.Sets++
+	s.stats.Entries++
+	if t := s.table.Load(); s.stats.Entries > len(t.buckets) {
+		s.table.Store(t.grown())
+	}
+	s.policy.add(x)
+	s.table.Load().add(x)
 }
 
 func (s *shard) remove(key string, hash uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if x := s.entries[hash]; x != nil && x.key == key {
+	if x := s.table.Load().find(key, hash); x != nil {
 		s.drop(x)
 	}
 }
@@ -149,7 +152,7 @@ func (s *shard) clear() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.stats.Invalidated += uint64(s.stats.Entries)
-	s.entries = map[uint64]*entry{}
+	s.table.Store(newTable(minBuckets))
 	s.policy.clear()
 	s.stats.Entries, s.stats.Bytes = 0, 0
 }
@@ -158,13 +161,19 @@ func (s *shard) clear() {
 func (s *shard) sweep(g *tombstones, now int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, x := range s.entries {
-		s.live(g, x, now)
-	}
+	s.table.Load().each(func(x *entry) { s.live(g, x, now) })
 }
 
 func (s *shard) len() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.stats.Entries
+}
+
+func (s *shard) counts() Stats {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := s.stats
+	all.Hits += s.policy.hits()
+	return all
 }

@@ -137,6 +137,19 @@ func (g *tombstones) grow() {
 	g.view.Store(&next)
 }
 
+// stillLive reports whether no tombstone covers the entry, and notes it on it.
+func (g *tombstones) stillLive(x *entry) bool {
+	seq := x.seq.Load()
+	if seq == g.cur.Load() {
+		return true
+	}
+	live, checked := g.judge(x.key, x.hash, seq, nil)
+	if live {
+		x.seq.CompareAndSwap(seq, checked) // or somebody else did
+	}
+	return live
+}
+
 // judge decides about a value of the key, loaded at seq by the token's owner (nil:
 // nobody in particular). A value that is live is so up to the number returned.
 func (g *tombstones) judge(key string, hash, seq uint64, t *plugin.CacheToken) (live bool, checked uint64) {

@@ -57,7 +57,11 @@ func TestLateSetIsDeadOnArrival(t *testing.T) {
 		{"clear", func(e *Engine) { invalidate(t, e, nil, "") }, true},
 		{"delete", func(e *Engine) { remove(t, e, nil, "post:1") }, true},
 		{"invalidate and sweeps", func(e *Engine) { invalidate(t, e, nil, "post:"); e.sweep(); e.sweep(); e.sweep() }, true},
-		{"others", func(e *Engine) { invalidate(t, e, nil, "post:10"); remove(t, e, nil, "post:"); invalidate(t, e, nil, "b") }, false},
+		{"others", func(e *Engine) {
+			invalidate(t, e, nil, "post:10")
+			remove(t, e, nil, "post:")
+			invalidate(t, e, nil, "b")
+		}, false},
 		{"others and a sweep", func(e *Engine) { invalidate(t, e, nil, "b"); e.sweep() }, false},
 		{"too old to know", func(e *Engine) { invalidate(t, e, nil, "b"); e.sweep(); e.sweep() }, true},
 		{"sweeps alone", func(e *Engine) { e.sweep(); e.sweep(); e.sweep() }, false},
