@@ -27,16 +27,21 @@ type racer struct {
 	invalidate func(prefix string)
 }
 
-const entities = 50
+const entities = 100
+
+func keyOf(entity int) string { return fmt.Sprintf("post:%d:comments", entity) }
 
 // race lets readers with loaders that take their time run against writers, and
 // counts. A stale read is one that began after an invalidation had returned and
 // yields what was before it. Writers are paced by reads, so that the hit ratio
 // does not depend on how busy the machine is.
 func race(t *testing.T, r racer, reads int) (hitRatio float64, stale, writes int64) {
-	const readers, writers, readsPerWrite = 24, 3, 50
+	const readers, writers, readsPerWrite = 24, 3, 60
 	w := &world{make([]atomic.Int64, entities), make([]atomic.Int64, entities)}
 	var hits, old, wrote atomic.Int64
+	for i := range entities {
+		r.read(keyOf(i), func() string { return "0" })
+	}
 	pace := make(chan struct{}, reads)
 	var reading, writing sync.WaitGroup
 	for n := range writers {
@@ -65,7 +70,7 @@ func race(t *testing.T, r racer, reads int) (hitRatio float64, stale, writes int
 				// during the first loads.
 				time.Sleep(time.Duration(random.IntN(200)) * time.Microsecond)
 				atLeast := w.published[i].Load()
-				value, hit := r.read(fmt.Sprintf("post:%d:comments", i), func() string {
+				value, hit := r.read(keyOf(i), func() string {
 					read := w.version[i].Load()
 					time.Sleep(time.Duration(random.IntN(2000)) * time.Microsecond) // the way from the database
 					return strconv.FormatInt(read, 10)
@@ -127,11 +132,13 @@ func (n *naive) invalidate(prefix string) {
 // Nothing stale is served, and the fence does not buy that with the hit ratio: a
 // cache that always misses would pass the first alone.
 func TestRaceOfLoadsAndInvalidations(t *testing.T) {
-	reads := 24_000
-	if testing.Short() {
-		reads = 16_000
-	}
+	const reads = 24_000
 	naiveRatio, naiveStale := raceNaive(t, reads)
+	for range 3 {
+		if naiveStale == 0 { // by chance, on a slow machine
+			naiveRatio, naiveStale = raceNaive(t, reads)
+		}
+	}
 	if naiveStale == 0 {
 		t.Error("the naive cache served nothing stale: this test shows nothing")
 	}
