@@ -16,7 +16,9 @@ type CacheLoader func(ctx context.Context) (string, error)
 // which is then kept. Callers that miss the same key at the same time share one
 // load, though never one that began before an invalidation they come after. Its
 // errors go to all who wait for it and are not kept; a panic becomes an error. A
-// context that ends frees its caller; the load ends with the last of them.
+// context that ends frees its caller; the load ends with the last of them. It has the
+// values of the first one's context, the actor among them: what the value depends on
+// belongs into the key.
 //
 // With life.Stale, a value past its time to live is served at once, and loaded
 // anew in the background.
