@@ -72,16 +72,24 @@ func declare(dir string, getenv func(string) string) (*declared, error) {
 		return nil, err
 	}
 	d := &declared{manifest: m}
-	var entries []*manifest.PluginEntry
+	var configs []manifest.Node
+	named := map[string]bool{}
 	for i := range m.Plugins {
+		named[m.Plugins[i].Name] = true
 		if p := configure(&m.Plugins[i], problems); p != nil {
 			d.plugins = append(d.plugins, namedPlugin{m.Plugins[i].Name, p})
-			entries = append(entries, &m.Plugins[i])
+			configs = append(configs, m.Plugins[i].Config)
+		}
+	}
+	for _, name := range plugin.Names() {
+		if p, _ := plugin.New(name); !named[name] && runsByDefault(p, getenv) {
+			d.plugins = append(d.plugins, namedPlugin{name, p})
+			configs = append(configs, m.Root.Get("plugins"))
 		}
 	}
 	for i, p := range d.plugins { // when all are decoded, since one may ask another
 		if v, ok := p.Plugin.(plugin.Validator); ok {
-			v.Validate(&plugin.Check{Manifest: m, Config: entries[i].Config, Schema: appSchema, Getenv: getenv, Problems: problems, Peers: d})
+			v.Validate(&plugin.Check{Manifest: m, Config: configs[i], Schema: appSchema, Getenv: getenv, Problems: problems, Peers: d})
 		}
 	}
 	if err := problems.Err(); err != nil {
@@ -128,7 +136,13 @@ func configure(entry *manifest.PluginEntry, problems *manifest.Problems) plugin.
 	return p
 }
 
-// Each calls fn for every plugin, in declared order.
+func runsByDefault(p plugin.Plugin, getenv func(string) string) bool {
+	d, ok := p.(plugin.Defaulter)
+	return ok && d.RunsByDefault(getenv)
+}
+
+// Each calls fn for every plugin: those the manifest names in its order, then
+// those that run by default.
 func (d *declared) Each(fn func(name string, p plugin.Plugin)) {
 	for _, p := range d.plugins {
 		fn(p.name, p.Plugin)

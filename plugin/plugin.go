@@ -47,6 +47,12 @@ type (
 	Configurable interface {
 		Config() any
 	}
+	// Defaulter plugins may run, with their default config, in apps whose manifest
+	// does not name them: it is asked after the manifest's plugins were made, and
+	// such plugins come after those. An entry in the manifest then configures them.
+	Defaulter interface {
+		RunsByDefault(getenv func(string) string) bool
+	}
 	// Validator checks the config against the rest of the app. It reports every
 	// problem it finds, with [manifest.Node.Problem] on the value that is wrong.
 	Validator interface {

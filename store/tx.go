@@ -40,6 +40,9 @@ func (tx *Tx) Dialect() *Dialect        { return tx.db.engine.Dialect() }
 // Now is the transaction's time; every row it writes carries the same.
 func (tx *Tx) Now() time.Time { return tx.state.now }
 
+// ReadOnly reports whether the transaction is one that only reads ([DB.View]).
+func (tx *Tx) ReadOnly() bool { return tx.state.readOnly }
+
 // ID identifies the transaction on audit entries and the like.
 func (tx *Tx) ID() string {
 	if tx.state.id == "" {

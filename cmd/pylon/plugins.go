@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -22,7 +23,7 @@ func pluginsCommand() *cobra.Command {
 			if len(args) == 0 {
 				for _, name := range plugin.Names() {
 					p, _ := plugin.New(name)
-					fmt.Fprintf(w, "%s\t%s\n", name, p.Info().Summary)
+					fmt.Fprintf(w, "%s\t%s%s\n", name, p.Info().Summary, byDefault(p))
 				}
 				return nil
 			}
@@ -34,7 +35,7 @@ func pluginsCommand() *cobra.Command {
 				}
 				return err
 			}
-			fmt.Fprintf(w, "%s: %s\n", args[0], p.Info().Summary)
+			fmt.Fprintf(w, "%s: %s%s\n", args[0], p.Info().Summary, byDefault(p))
 			if conf, ok := p.(plugin.Configurable); ok {
 				fmt.Fprint(w, "\nKEY\tTYPE\tDEFAULT\tMEANING\n")
 				for _, k := range manifest.ConfigReference(conf.Config(), p.Info().ConfigSource) {
@@ -48,6 +49,14 @@ func pluginsCommand() *cobra.Command {
 			return nil
 		},
 	}
+}
+
+// byDefault says that the plugin runs here and now without an entry in the manifest.
+func byDefault(p plugin.Plugin) string {
+	if d, ok := p.(plugin.Defaulter); ok && d.RunsByDefault(os.Getenv) {
+		return " Runs by default."
+	}
+	return ""
 }
 
 func schemaCommand() *cobra.Command {
