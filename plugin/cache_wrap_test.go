@@ -30,7 +30,9 @@ func never(t testing.TB) plugin.CacheLoader {
 
 func wantWrap(t testing.TB, v *plugin.CacheView, key, want string, load plugin.CacheLoader) {
 	t.Helper()
-	got, err := v.Wrap(context.Background(), key, plugin.CacheLife{}, load)
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second) // a load that waits for the test would hang it
+	defer cancel()
+	got, err := v.Wrap(ctx, key, plugin.CacheLife{}, load)
 	if err != nil || got != want {
 		t.Errorf("%q is %q (%v), want %q", key, got, err, want)
 	}
