@@ -245,7 +245,9 @@ func (p *pool) giveBack(jobs []*Job) {
 // itself. Its lane has something to do at next.
 func (p *pool) recorded(j *Job, next int64) {
 	p.mu.Lock()
-	delete(p.held, j.seq)
+	if p.held[j.seq] == j {
+		delete(p.held, j.seq)
+	}
 	if p.claiming {
 		p.let[j.seq] = struct{}{}
 	}

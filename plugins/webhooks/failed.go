@@ -28,6 +28,7 @@ func (p *Plugin) Entities() []*store.Entity {
 	deliveryID, state := text("deliveryId"), text("state")
 	deliveryID.Unique = true
 	state.Enum = []string{stateFailed, stateReplaying, stateDelivered}
+	state.HasDefault, state.Default = true, store.String(stateFailed) // of rows older than the field
 	p.deliveries = &store.Entity{
 		Name: "WebhookDelivery", Owner: name,
 		Fields: []store.Field{
@@ -40,7 +41,7 @@ func (p *Plugin) Entities() []*store.Entity {
 			text("url"),
 			{Name: "body", Type: store.TypeRichtext},
 			{Name: "attempts", Type: store.TypeInt},
-			{Name: "attemptLog", Type: store.TypeJSON},
+			{Name: "attemptLog", Type: store.TypeJSON, HasDefault: true, Default: store.JSON("[]")},
 			optional(store.Field{Name: "requestHeaders", Type: store.TypeJSON}),
 			optional(store.Field{Name: "responseStatus", Type: store.TypeInt}),
 			optional(store.Field{Name: "responseHeaders", Type: store.TypeJSON}),
