@@ -34,8 +34,11 @@ type namedPlugin struct {
 
 // Check reads and checks the app in a folder without starting it. The error of a
 // wrong manifest is a *manifest.Problems with every problem found. The notices
-// tell of keys that are accepted and have no effect.
+// tell of keys that are accepted and have no effect. A nil getenv is os.Getenv.
 func Check(dir string, getenv func(string) string) (notices []manifest.Problem, err error) {
+	if getenv == nil {
+		getenv = os.Getenv
+	}
 	d, err := declare(dir, getenv)
 	if err != nil {
 		return nil, err
