@@ -77,7 +77,10 @@ func ParseSecret(s string) (*Secret, error) {
 		if len(raw) != ed25519.PrivateKeySize {
 			return nil, errors.New("an ed25519 private key (whsk_) has " + strconv.Itoa(ed25519.PrivateKeySize) + " bytes, this one has " + strconv.Itoa(len(raw)))
 		}
-		k.key, k.private = nil, ed25519.PrivateKey(raw)
+		k.key, k.private = nil, ed25519.NewKeyFromSeed(raw[:ed25519.SeedSize])
+		if !k.private.Equal(ed25519.PrivateKey(raw)) { // its signatures would verify with no key
+			return nil, errors.New("the ed25519 private key (whsk_) is damaged: its two halves do not belong together")
+		}
 		k.public = k.private.Public().(ed25519.PublicKey)
 	default:
 		if len(raw) != ed25519.PublicKeySize {

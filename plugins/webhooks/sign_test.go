@@ -124,6 +124,7 @@ func TestSecretsThatAreNone(t *testing.T) {
 		"whsec_":        "not base64",
 		"whsec_%%":      "not base64",
 		"whsk_aGVsbG8=": "has 64 bytes, this one has 5",
+		"whsk_00000000000000000000000000000000000000000000000000000000000000000000000000000000000000==": "its two halves do not belong together",
 		"whpk_aGVsbG8=": "has 32 bytes, this one has 5",
 	} {
 		if _, err := webhooks.ParseSecret(s); err == nil || !strings.Contains(err.Error(), want) {
