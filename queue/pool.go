@@ -80,9 +80,7 @@ type lane struct {
 func newPool(q *Queue, name string, c Config) *pool {
 	p := &pool{q: q, name: name, cfg: c, lanes: map[string]*lane{}, held: map[int64]*Job{}, let: map[int64]struct{}{}, poke: make(chan struct{}, 1),
 		labels: queueLabels(name)}
-	if e, ok := q.db.Engine().(interface{ Exclusive() bool }); ok {
-		p.alone = e.Exclusive()
-	}
+	p.alone = q.db.Alone()
 	p.idle = sync.NewCond(&p.mu)
 	return p
 }

@@ -281,7 +281,7 @@ func (q *Queue) Start(ctx context.Context) error {
 	if err := q.startPeriodic(ctx); err != nil {
 		return err
 	}
-	if alone, ok := q.db.Engine().(interface{ Exclusive() bool }); ok && alone.Exclusive() {
+	if q.db.Alone() {
 		// Nobody else serves this database, so every lease is one of a process that died.
 		if err := q.db.Update(ctx, func(tx *store.Tx) error {
 			return tx.Exec("UPDATE _pylon_queue SET due=?, claim=NULL WHERE claim IS NOT NULL", store.Int(tx.Now().UnixMicro()))

@@ -147,8 +147,15 @@ func (db *DB) AddHook(h any) {
 	}
 }
 
-func (db *DB) Schema() *Schema        { return db.schema }
-func (db *DB) Engine() Engine         { return db.engine }
+func (db *DB) Schema() *Schema { return db.schema }
+func (db *DB) Engine() Engine  { return db.engine }
+
+// Alone reports whether no other process can serve the database.
+func (db *DB) Alone() bool {
+	e, ok := db.engine.(interface{ Exclusive() bool })
+	return ok && e.Exclusive()
+}
+
 func (db *DB) Clock() clockwork.Clock { return db.clock }
 
 // View runs fn on one consistent snapshot.

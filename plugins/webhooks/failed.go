@@ -156,10 +156,15 @@ func (p *Plugin) delivered(j *queue.Job, n note) func(*store.Tx) error {
 	}
 }
 
+// field is the position of a field of WebhookDelivery.
+func (p *Plugin) field(name string) int {
+	i, _ := p.deliveries.Lookup(name)
+	return i
+}
+
 // delivery finds a WebhookDelivery by the delivery's id.
 func (p *Plugin) delivery(tx *store.Tx, id string) (*store.Row, error) {
-	field, _ := p.deliveries.Lookup("deliveryId")
-	rows, err := tx.Find(&store.Query{Entity: p.deliveries, Filter: store.Compare{Field: field, Op: store.Eq, Value: store.String(id)}, Limit: 1})
+	rows, err := tx.Find(&store.Query{Entity: p.deliveries, Filter: store.Compare{Field: p.field("deliveryId"), Op: store.Eq, Value: store.String(id)}, Limit: 1})
 	if err == nil && len(rows) == 0 {
 		err = store.Errorf(store.NotFound, "NOT_FOUND", "no delivery %q failed for good", id)
 	}

@@ -148,9 +148,8 @@ func (p *Plugin) replay(tx *store.Tx, row *store.Row, to string) error {
 
 // filter selects the deliveries that are not being replayed already.
 func (p *Plugin) filter(s Selection) (store.Filter, error) {
-	field := func(name string) int { i, _ := p.deliveries.Lookup(name); return i }
 	equal := func(name string, v store.Value) store.Filter {
-		return store.Compare{Field: field(name), Op: store.Eq, Value: v}
+		return store.Compare{Field: p.field(name), Op: store.Eq, Value: v}
 	}
 	var all store.And
 	if s.Delivered {
@@ -175,7 +174,7 @@ func (p *Plugin) filter(s Selection) (store.Filter, error) {
 		return nil, store.Errorf(store.Invalid, "INVALID_VALUE", "ids lists %d deliveries, it may list %d", len(s.IDs), maxReplay).WithField("ids")
 	}
 	if s.IDs != nil {
-		in := store.In{Field: field("deliveryId")}
+		in := store.In{Field: p.field("deliveryId")}
 		for _, id := range s.IDs {
 			in.Values = append(in.Values, store.String(id))
 		}
@@ -191,10 +190,10 @@ func (p *Plugin) filter(s Selection) (store.Filter, error) {
 		all = append(all, equal("responseStatus", store.Int(int64(s.Status))))
 	}
 	if s.Since != nil {
-		all = append(all, store.Compare{Field: field("failedAt"), Op: store.Ge, Value: store.Time(*s.Since)})
+		all = append(all, store.Compare{Field: p.field("failedAt"), Op: store.Ge, Value: store.Time(*s.Since)})
 	}
 	if s.Until != nil {
-		all = append(all, store.Compare{Field: field("failedAt"), Op: store.Lt, Value: store.Time(*s.Until)})
+		all = append(all, store.Compare{Field: p.field("failedAt"), Op: store.Lt, Value: store.Time(*s.Until)})
 	}
 	return all, nil
 }

@@ -58,16 +58,15 @@ func (p *Plugin) purge(ctx context.Context) error {
 // dropped ends the replays of a hook that began before a time: what they put into
 // the queue is not there any more.
 func (p *Plugin) dropped(tx *store.Tx, hook string, before time.Time) error {
-	field := func(name string) int { i, _ := p.deliveries.Lookup(name); return i }
 	patch, err := p.patch(fields{"state": store.String(stateFailed)})
 	if err != nil {
 		return err
 	}
 	for {
 		rows, err := tx.Find(&store.Query{Entity: p.deliveries, Limit: purgeBatch, Filter: store.And{
-			store.Compare{Field: field("hook"), Op: store.Eq, Value: store.String(hook)},
-			store.Compare{Field: field("state"), Op: store.Eq, Value: store.String(stateReplaying)},
-			store.Compare{Field: field("replayedAt"), Op: store.Lt, Value: store.Time(before)},
+			store.Compare{Field: p.field("hook"), Op: store.Eq, Value: store.String(hook)},
+			store.Compare{Field: p.field("state"), Op: store.Eq, Value: store.String(stateReplaying)},
+			store.Compare{Field: p.field("replayedAt"), Op: store.Lt, Value: store.Time(before)},
 		}})
 		if err != nil {
 			return err
@@ -84,12 +83,10 @@ func (p *Plugin) dropped(tx *store.Tx, hook string, before time.Time) error {
 }
 
 func (p *Plugin) purgeFailed(ctx context.Context, before time.Time) (n int, err error) {
-	field, _ := p.deliveries.Lookup("failedAt")
-	state, _ := p.deliveries.Lookup("state")
 	err = p.db.Update(ctx, func(tx *store.Tx) error {
 		rows, err := tx.Find(&store.Query{Entity: p.deliveries, Limit: purgeBatch, Filter: store.And{
-			store.Compare{Field: field, Op: store.Lt, Value: store.Time(before)},
-			store.Compare{Field: state, Op: store.Ne, Value: store.String(stateReplaying)},
+			store.Compare{Field: p.field("failedAt"), Op: store.Lt, Value: store.Time(before)},
+			store.Compare{Field: p.field("state"), Op: store.Ne, Value: store.String(stateReplaying)},
 		}})
 		if err != nil {
 			return err

@@ -73,7 +73,7 @@ func (p *Plugin) Start(ctx context.Context) error {
 	if err := p.refresh(ctx, true); err != nil {
 		return err
 	}
-	if alone, ok := p.db.Engine().(interface{ Exclusive() bool }); ok && alone.Exclusive() {
+	if p.db.Alone() {
 		return nil
 	}
 	ctx, p.stopRefresh = context.WithCancel(context.WithoutCancel(ctx))
