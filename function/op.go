@@ -1,0 +1,36 @@
+package function
+
+import (
+	"context"
+
+	"github.com/pylon-go/pylon/internal/quickjs"
+)
+
+// An operation is something asynchronous that handlers ask of the host, by its name
+// (runtime/host.ts, start). args is JSON, body the bytes that came with it.
+type operation struct {
+	kind opKind
+	run  func(ctx context.Context, c *call, args, body []byte) (answer, error)
+}
+
+// answer is what an operation answers: a JSON value (nil is undefined) and bytes.
+type answer struct {
+	json []byte
+	body []byte
+}
+
+type opKind uint8
+
+const (
+	// inTx operations run in the call's transaction, which the first of them begins.
+	inTx opKind = iota
+	// inline operations take no time worth mentioning and need no transaction.
+	inline
+	// outside operations wait for something else than the database: they run in a
+	// goroutine each, and are refused once the call has a transaction.
+	outside
+)
+
+// syncFunc answers runtime/host.ts, sync: what it returns is nil, bool, float64,
+// string or []byte; an error is thrown in JavaScript.
+type syncFunc func(c *call, args quickjs.Args) (any, error)
