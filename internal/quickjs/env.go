@@ -52,6 +52,7 @@ func (e *env) Xhost_promise_rejection(promise, reason, handled int32) {
 		vm.rejected--
 	} else {
 		vm.rejected++
+		vm.reason = vm.text(reason)
 	}
 	vm.m.Xqjs_free_value(promise)
 	vm.m.Xqjs_free_value(reason)

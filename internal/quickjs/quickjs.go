@@ -9,10 +9,12 @@
 package quickjs
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"sync"
 	"sync/atomic"
 	"time"
 	"unsafe"
@@ -27,6 +29,8 @@ type Options struct {
 	// Stack bounds the depth of calls, in bytes of the engine's own stack; 256 KiB,
 	// about 1000 calls. The engine's frames in Go are some ten times larger.
 	Stack int
+	// Time bounds how long Build may run the scripts; no limit when zero.
+	Time time.Duration
 	// Now is what Date sees; the real time when nil.
 	Now func() time.Time
 }
@@ -95,6 +99,7 @@ type VM struct {
 	broken    bool
 	scratch   int32 // four bytes in the engine's memory, for numbers it answers
 	rejected  int   // promises rejected without anybody listening
+	reason    string
 }
 
 // Build makes an engine, runs the scripts in it and keeps the result. The functions
@@ -114,6 +119,11 @@ func Build(o Options, host HostFunc, scripts ...Script) (*Image, error) {
 	vm := newVM(o)
 	vm.Host = host
 	im := &Image{opts: o, guest: map[string]int32{}}
+	if o.Time > 0 {
+		ctx, cancel := context.WithTimeout(context.Background(), o.Time)
+		defer cancel()
+		defer vm.Until(ctx)()
+	}
 	err := vm.guarded(func() error {
 		vm.m.X_initialize()
 		if vm.m.Xqjs_init() != 0 {
@@ -239,14 +249,54 @@ func (vm *VM) Kill() {
 	atomic.StoreUintptr((*uintptr)(length), 0)
 }
 
+// Until interrupts the script when ctx ends, and kills the engine when that does not
+// help. Call the function it answers when the script has ended.
+func (vm *VM) Until(ctx context.Context) (ended func()) {
+	var mu sync.Mutex
+	over, done := false, make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		act, wait := vm.Interrupt, killAfter
+		for {
+			mu.Lock()
+			if over {
+				mu.Unlock()
+				return
+			}
+			act()
+			mu.Unlock()
+			select {
+			case <-done:
+				return
+			case <-time.After(wait):
+				act, wait = vm.Kill, killAgain
+			}
+		}
+	})
+	return func() {
+		stop()
+		mu.Lock()
+		over = true
+		mu.Unlock()
+		close(done)
+	}
+}
+
+// How long a script may take to notice the interrupt: built-ins look up after seconds
+// in the worst cases that end at all.
+const (
+	killAfter = time.Second
+	killAgain = 50 * time.Millisecond
+)
+
 // Interrupted reports whether Interrupt was called since the last Reset.
 func (vm *VM) Interrupted() bool { return vm.interrupt.Load() }
 
 // Broken reports whether the engine failed and must be thrown away.
 func (vm *VM) Broken() bool { return vm.broken }
 
-// Rejected reports whether a promise was rejected that nobody listens to.
-func (vm *VM) Rejected() bool { return vm.rejected > 0 }
+// Rejected reports whether a promise was rejected that nobody listens to, and why the
+// last one was.
+func (vm *VM) Rejected() (reason string, rejected bool) { return vm.reason, vm.rejected > 0 }
 
 // Call calls a function of __guest with strings, float64s, bools, []bytes or nils,
 // and then runs everything that became ready, until nothing moves any more.

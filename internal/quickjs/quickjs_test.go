@@ -1,6 +1,7 @@
 package quickjs_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"runtime"
@@ -165,12 +166,12 @@ func TestErrors(t *testing.T) {
 func TestUnheardRejections(t *testing.T) {
 	vm := build(t, quickjs.Options{}).New()
 	run(vm, "run", `Promise.reject(new Error("unheard")); ""`)
-	if !vm.Rejected() {
-		t.Error("a rejection went unnoticed")
+	if why, rejected := vm.Rejected(); !rejected || why != "Error: unheard" {
+		t.Errorf("a rejection went unnoticed: %q", why)
 	}
 	vm.Reset()
 	run(vm, "run", `const p = Promise.reject(1); Promise.resolve().then(() => p.catch(() => {})); ""`)
-	if vm.Rejected() {
+	if _, rejected := vm.Rejected(); rejected {
 		t.Error("a rejection that was heard in the end counts")
 	}
 }
@@ -257,22 +258,11 @@ func TestKill(t *testing.T) {
 		`[].reverse.call({ length: 2 ** 53 - 1 })`,
 	} {
 		vm := im.New()
-		done := make(chan struct{})
-		go func() {
-			time.Sleep(50 * time.Millisecond) // into the built-in; too early would do as well
-			vm.Interrupt()
-			for tick := time.NewTicker(50 * time.Millisecond); ; {
-				select {
-				case <-done:
-					tick.Stop()
-					return
-				case <-tick.C:
-					vm.Kill()
-				}
-			}
-		}()
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		ended := vm.Until(ctx)
 		_, err := run(vm, "run", code)
-		close(done)
+		ended()
+		cancel()
 		if !errors.Is(err, quickjs.ErrBroken) && !errors.Is(err, quickjs.ErrInterrupted) {
 			t.Errorf("%s: %v", code, err)
 		}

@@ -1,0 +1,127 @@
+package function
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/pylon-go/pylon/internal/quickjs"
+)
+
+// Program is an app's TypeScript functions, ready to run.
+type Program struct {
+	functions map[string]*Info
+	pool      *pool
+	source    Source
+}
+
+var emptyProgram = &Program{functions: map[string]*Info{}, pool: newPool(nil)}
+
+// Source is the code of a program and the way back to what people wrote.
+type Source interface {
+	// Code is one script.
+	Code() string
+	// Stack is a stack trace of the script in terms of its sources.
+	Stack(stack string) string
+}
+
+// loadTime bounds the evaluation of an app's modules.
+const loadTime = 5 * time.Second
+
+// LoadError is a program that cannot be used: what its modules threw, or what they
+// should have exported.
+type LoadError struct {
+	Code, Message, Hint string
+	// Stack is the trace in the app's sources.
+	Stack string
+}
+
+func (e *LoadError) Error() string {
+	text := e.Code + ": " + e.Message
+	if e.Hint != "" {
+		text += "\n  " + e.Hint
+	}
+	if e.Stack != "" {
+		text += "\n" + e.Stack
+	}
+	return text
+}
+
+// NewProgram evaluates the modules of an app's functions.
+func NewProgram(source Source, limits Limits, now func() time.Time) (*Program, error) {
+	limits.defaults()
+	image, err := quickjs.Build(quickjs.Options{Memory: limits.Memory, Now: now, Time: loadTime}, hostAtLoad, quickjs.Script{Name: scriptName, Code: source.Code()})
+	if err != nil {
+		return nil, loadError(source, err)
+	}
+	p := &Program{functions: map[string]*Info{}, pool: newPool(image), source: source}
+	vm := image.New()
+	var described []byte
+	vm.Host = func(_ *quickjs.VM, a quickjs.Args) (any, error) {
+		described = []byte(a.String(1))
+		return nil, nil
+	}
+	if err := vm.Call("describe"); err != nil {
+		return nil, loadError(source, err)
+	}
+	var list []*Info
+	if err := json.Unmarshal(described, &list); err != nil {
+		return nil, fmt.Errorf("the functions' description: %w", err)
+	}
+	for _, f := range list {
+		p.functions[f.Name] = f
+	}
+	return p, nil
+}
+
+// scriptName is what the bundle is called in stack traces.
+const scriptName = "bundle.js"
+
+// hostAtLoad answers what modules may ask while they are loaded: nothing that would
+// be different at the next start.
+func hostAtLoad(vm *quickjs.VM, a quickjs.Args) (any, error) {
+	name := a.String(0)
+	if f, ok := syncs[name]; ok && worksAtLoad[name] {
+		return f(nil, a)
+	}
+	switch name {
+	case "console":
+		return nil, nil
+	case "op":
+		name = a.String(2)
+	}
+	return nil, fmt.Errorf("%s does not work while a module is loaded; use it in a handler", strings.TrimPrefix(name, "db."))
+}
+
+func loadError(source Source, err error) error {
+	var e *quickjs.Error
+	switch {
+	case errors.Is(err, quickjs.ErrInterrupted):
+		return &LoadError{Code: "LOAD_TIMEOUT", Message: fmt.Sprintf("the modules were not loaded within %s", loadTime), Hint: "is there a loop outside of the handlers?"}
+	case !errors.As(err, &e):
+		return err
+	}
+	if file, found := strings.CutPrefix(e.Message, "NOT_A_FUNCTION "); found {
+		return &LoadError{
+			Code: "NOT_A_FUNCTION", Message: file + " does not export a function as its default",
+			Hint: `export default query({...}), mutation({...}) or action({...}); a file that only helps others begins with "_"`,
+		}
+	}
+	return &LoadError{Code: "LOAD_FAILED", Message: e.Error(), Stack: source.Stack(e.Stack)}
+}
+
+// List is all functions, by name.
+func (h *Host) List() []Info {
+	var all []Info
+	for _, f := range h.program.Load().functions {
+		all = append(all, *f)
+	}
+	for _, f := range h.native {
+		all = append(all, f.info)
+	}
+	slices.SortFunc(all, func(a, b Info) int { return strings.Compare(a.Name, b.Name) })
+	return all
+}
