@@ -1,8 +1,250 @@
 package function
 
-// call is one run of a function.
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/pylon-go/pylon/internal/quickjs"
+	"github.com/pylon-go/pylon/plugin"
+	"github.com/pylon-go/pylon/store"
+)
+
+// call is one run of a TypeScript function.
 type call struct {
 	host      *Host
+	program   *Program
+	info      *Info
+	request   Request
+	caller    *store.Actor
 	name      string
 	requestID string
+	trace     *Trace
+
+	// ctx ends with the call's time, and with the caller's patience. Its actor is
+	// the function.
+	ctx context.Context
+	vm  *quickjs.VM
+	tx  *store.Tx // nil outside of the transaction
+
+	// queue is what the handler asked for and nobody has begun.
+	queue []asked
+	asked int // in all
+	// waits counts operations under way in goroutines; they answer here. timers are
+	// those among them that nobody waits for before the transaction.
+	waits, timers int
+	answers       chan answered
+	cancels       map[float64]context.CancelFunc
+
+	finished bool
+	ok       bool
+	result   string
+	streamed []event // of a mutation, for after the commit
+
+	cacheView *plugin.CacheView
+	cacheInTx *plugin.CacheView
+	loaders   map[float64]*loading
+	wraps     map[float64]bool // operations with a loader, and whether that is done
+	landing   int              // how many of them are
+	stale     sync.Mutex
+	renewals  []func(context.Context)
+	renewing  bool
 }
+
+// asked is an operation that the handler asked for.
+type asked struct {
+	id   float64
+	name string
+	op   operation
+	args []byte
+	body []byte
+}
+
+// answered is what became of it.
+type answered struct {
+	id    float64
+	timer bool
+	answer
+	err     error
+	load    *loading // not an answer: a loader of the handler's is to run
+	renewed bool     // not an answer either: a stale value was renewed, or not
+}
+
+// callScript runs a TypeScript function.
+func (h *Host) callScript(ctx context.Context, p *Program, info *Info, r Request, t *Trace) ([]byte, error) {
+	limit := h.limits.Time
+	if r.background > 0 {
+		limit = r.background
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, timeout(info.Name, limit))
+	defer cancel()
+	nested := r.depth > 0
+	vm, err := p.pool.get(ctx, nested)
+	if err != nil {
+		return nil, err
+	}
+	caller := store.ActorFrom(ctx)
+	c := &call{
+		host: h, program: p, info: info, request: r, caller: caller, trace: t,
+		name: info.Name, requestID: caller.RequestID,
+		ctx: store.WithActor(ctx, functionActor(caller, info.Name)), vm: vm,
+	}
+	vm.Host = c.fromGuest
+	if h.cache != nil {
+		c.cacheView = plugin.BeginCache(h.cache, plugin.CacheOptions{Background: c.later})
+	}
+	ended := vm.Until(ctx)
+	result, err := c.run()
+	ended()
+	t.Operations = c.asked
+	if err == nil && len(c.renewals) > 0 {
+		go func() {
+			defer p.pool.put(vm, nested)
+			c.renew()
+		}()
+	} else {
+		p.pool.put(vm, nested)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if len(result) > h.limits.Result {
+		return nil, &store.Error{Code: "RESULT_TOO_LARGE", Message: "the result is larger than " + mebibytes(h.limits.Result)}
+	}
+	return []byte(result), nil
+}
+
+func timeout(name string, limit time.Duration) error {
+	return store.Errorf(store.Unavailable, "FN_TIMEOUT", "%s took longer than %s", name, limit)
+}
+
+// run takes the call from its start to its result.
+func (c *call) run() (string, error) {
+	if err := c.enter("start", c.name, string(c.request.Args), c.describeCaller(), c.request.Body); err != nil {
+		return "", err
+	}
+	begin, err := c.loop()
+	if begin {
+		err = c.transaction()
+	}
+	if err == nil {
+		err = c.outcome()
+	}
+	if err != nil {
+		return "", err
+	}
+	c.flushStream()
+	return c.result, nil
+}
+
+// outcome is the error that the handler ended with.
+func (c *call) outcome() error {
+	if !c.ok {
+		return c.failure(c.result)
+	}
+	if why, rejected := c.vm.Rejected(); rejected {
+		c.host.log.ErrorContext(c.ctx, "a promise was rejected and nobody awaited it", "function", c.name, "request_id", c.requestID, "reason", why)
+		e := &store.Error{Code: "UNHANDLED_REJECTION", Message: "something failed that " + c.name + " did not wait for", Hint: "await what you call"}
+		if c.host.dev {
+			e.Message += ": " + why
+		}
+		return e
+	}
+	return nil
+}
+
+// enter calls into the guest, and explains what stopped it there.
+func (c *call) enter(name string, args ...any) error {
+	if err := c.vm.Call(name, args...); err != nil {
+		return c.explain(err)
+	}
+	return nil
+}
+
+// describeCaller is the JSON of runtime/call.ts, Info.
+func (c *call) describeCaller() string {
+	b := make([]byte, 0, 256)
+	text := func(key, value string) {
+		b = append(b, key...)
+		if value == "" {
+			b = append(b, "null"...)
+		} else {
+			b = store.AppendJSONString(b, value)
+		}
+	}
+	text(`{"auth":{"userId":`, c.caller.UserID())
+	text(`,"tenantId":`, c.caller.TenantID)
+	text(`,"email":`, c.caller.Email)
+	b = append(b, `,"isAdmin":`...)
+	if c.caller.Admin {
+		b = append(b, "true"...)
+	} else {
+		b = append(b, "false"...)
+	}
+	b = append(b, `,"roles":[`...)
+	for i, role := range c.caller.Roles {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = store.AppendJSONString(b, role)
+	}
+	b = append(b, `]},"requestId":`...)
+	b = store.AppendJSONString(b, c.requestID)
+	if c.request.HTTP != nil {
+		b = append(b, `,"request":`...)
+		head, err := json.Marshal(c.request.HTTP)
+		if err != nil {
+			panic(err) // strings and maps of them
+		}
+		b = append(b, head...)
+	}
+	return string(append(b, '}'))
+}
+
+// fromGuest answers what the handler asks (runtime/host.ts).
+func (c *call) fromGuest(_ *quickjs.VM, a quickjs.Args) (any, error) {
+	switch name := a.String(0); name {
+	case "op":
+		return nil, c.ask(a)
+	case "cancel":
+		if cancel := c.cancels[a.Number(1)]; cancel != nil {
+			cancel()
+		}
+	case "done":
+		c.finished, c.ok, c.result = true, a.Bool(1), "null"
+		if a.Given(2) {
+			c.result = a.String(2)
+		}
+	case "loaded":
+		c.loaded(a.Number(1), a.Bool(2), a.String(3))
+	default:
+		f, ok := syncs[name]
+		if !ok {
+			panic("the runtime asks for " + name)
+		}
+		return f(c, a)
+	}
+	return nil, nil
+}
+
+func (c *call) ask(a quickjs.Args) error {
+	if c.asked++; c.asked > c.host.limits.Operations {
+		return errTooMuch
+	}
+	name := a.String(2)
+	op, ok := operations[name]
+	if !ok {
+		panic("the runtime asks for the operation " + name)
+	}
+	q := asked{id: a.Number(1), name: name, op: op, args: []byte(a.String(3))}
+	if a.Given(4) {
+		q.body = a.Bytes(4)
+	}
+	c.queue = append(c.queue, q)
+	return nil
+}
+
+// logged keeps a line of the handler's log for the call's trace.
+func (c *call) logged(level slog.Level, text string) { c.trace.log(level, text) }

@@ -304,6 +304,9 @@ func (h *Host) unknown(name string) error {
 // apply, and what is written carries the caller's name and the function's.
 func functionActor(caller *store.Actor, name string) store.Actor {
 	a := *caller
+	if a.Type == store.ActorSystem {
+		a.ID = "" // the scheduler is nobody's name
+	}
 	a.Type, a.Function = store.ActorFunction, name
 	return a
 }

@@ -29,6 +29,8 @@ const (
 	// outside operations wait for something else than the database: they run in a
 	// goroutine each, and are refused once the call has a transaction.
 	outside
+	// unlessInTx operations are inline ones in a transaction and outside ones without.
+	unlessInTx
 )
 
 // syncFunc answers runtime/host.ts, sync: what it returns is nil, bool, float64,

@@ -52,3 +52,13 @@ func wrapDrop(err error, queue, lane string) error {
 	}
 	return nil
 }
+
+// Cancel removes an item whose time has not come; was reports whether there was one.
+// Later it may be under way.
+func (q *Queue) Cancel(tx *store.Tx, queue, id string) (was bool, err error) {
+	err = tx.Query("DELETE FROM _pylon_queue WHERE queue=? AND id=? AND claim IS NULL AND due>? RETURNING id", []store.Value{store.String(queue), store.String(id), store.Int(tx.Now().UnixMicro())}, func(store.Rows) error {
+		was = true
+		return nil
+	})
+	return was, err
+}

@@ -26,6 +26,9 @@ type Actor struct {
 	TenantID string
 	Admin    bool
 	APIKeyID string
+	// Function is the name of the function that acts, for a caller who stays named
+	// in the other fields.
+	Function string
 
 	IP        string
 	UserAgent string

@@ -15,6 +15,16 @@ const MaxLimit = 1000
 // $order, $limit and $offset. serverOnly fields are unknown to it: a filter on
 // them would tell what they hold.
 func DecodeQuery(e *Entity, body []byte) (*Query, error) {
+	return decodeQuery(e, body, e.ClientField)
+}
+
+// DecodeServerQuery is DecodeQuery for the app's own code, which may filter by all
+// fields.
+func DecodeServerQuery(e *Entity, body []byte) (*Query, error) {
+	return decodeQuery(e, body, e.ServerField)
+}
+
+func decodeQuery(e *Entity, body []byte, find func(name string) (int, error)) (*Query, error) {
 	q := &Query{Entity: e, Limit: MaxLimit}
 	var and And
 	seen := map[string]bool{}
@@ -25,7 +35,7 @@ func DecodeQuery(e *Entity, body []byte) (*Query, error) {
 		seen[key] = true
 		switch key {
 		case "$order":
-			return decodeOrder(q, raw)
+			return decodeOrder(q, raw, find)
 		case "$limit":
 			n, err := count(key, raw, 1, MaxLimit)
 			q.Limit = n
@@ -35,7 +45,7 @@ func DecodeQuery(e *Entity, body []byte) (*Query, error) {
 			q.Offset = n
 			return err
 		}
-		field, err := e.ClientField(key)
+		field, err := find(key)
 		if err != nil {
 			return err
 		}
@@ -50,6 +60,14 @@ func DecodeQuery(e *Entity, body []byte) (*Query, error) {
 		q.Filter = and
 	}
 	return q, nil
+}
+
+// ServerField finds a field that the app's own code names.
+func (e *Entity) ServerField(name string) (int, error) {
+	if i, ok := e.Lookup(name); ok {
+		return i, nil
+	}
+	return e.ClientField(name)
 }
 
 // ClientField finds a field that clients may name in filters, orders and lookups.
@@ -72,12 +90,12 @@ func count(key string, raw []byte, low, high int) (int, error) {
 	return n, nil
 }
 
-func decodeOrder(q *Query, raw []byte) error {
+func decodeOrder(q *Query, raw []byte, find func(name string) (int, error)) error {
 	if raw[0] != '{' {
 		return Errorf(Invalid, "INVALID_QUERY", `$order must be an object like {"createdAt":"desc"}`).WithField("$order")
 	}
 	return EachMember(raw, func(key string, dir []byte) error {
-		i, err := q.Entity.ClientField(key)
+		i, err := find(key)
 		if err != nil {
 			return err
 		}

@@ -1,0 +1,93 @@
+package function
+
+import (
+	"maps"
+	"strings"
+
+	"github.com/pylon-go/pylon/internal/quickjs"
+	"github.com/pylon-go/pylon/store"
+)
+
+// operations are all that handlers can ask for and wait for.
+var operations map[string]operation
+
+// syncs are answered at once.
+var syncs map[string]syncFunc
+
+func init() { // here, because a call leads back to the tables
+	operations = merged(dbOperations, runOperations, cacheOperations, webOperations)
+	syncs = merged(webSyncs, map[string]syncFunc{"env": syncEnv, "stream": syncStream})
+}
+
+func merged[V any](tables ...map[string]V) map[string]V {
+	all := map[string]V{}
+	for _, t := range tables {
+		maps.Copy(all, t)
+	}
+	return all
+}
+
+// syncEnv reads a variable of the environment. What opens the server itself is not
+// the functions' business.
+func syncEnv(c *call, a quickjs.Args) (any, error) {
+	name := a.String(1)
+	if name == "NODE_ENV" {
+		if c.host.dev {
+			return "development", nil
+		}
+		return "production", nil
+	}
+	if strings.HasPrefix(name, "PYLON_") || name == "DATABASE_URL" {
+		return nil, nil
+	}
+	if v := c.host.getenv(name); v != "" {
+		return v, nil
+	}
+	return nil, nil
+}
+
+// event is something streamed.
+type event struct{ name, data string }
+
+// maxStreamed bounds what a mutation holds back until its commit.
+const maxStreamed = 1 << 20
+
+// syncStream takes an event of ctx.stream. A mutation's events are held back until it
+// is committed: what is rolled back was never said.
+func syncStream(c *call, a quickjs.Args) (any, error) {
+	if c.info.Type == Query {
+		return nil, store.Errorf(store.Invalid, "NO_STREAM", "a query does not stream")
+	}
+	e := event{a.String(1), a.String(2)}
+	if strings.ContainsAny(e.name, "\r\n") {
+		return nil, store.Errorf(store.Invalid, "INVALID_EVENT", "an event's name is one line")
+	}
+	if c.info.Type == Mutation {
+		size := len(e.data)
+		for _, held := range c.streamed {
+			size += len(held.data)
+		}
+		if size > maxStreamed {
+			return nil, store.Errorf(store.TooLarge, "STREAM_TOO_LARGE", "a mutation streams at most %s", mebibytes(maxStreamed))
+		}
+		c.streamed = append(c.streamed, e)
+		return nil, nil
+	}
+	if c.request.Stream != nil {
+		return nil, c.request.Stream.Event(e.name, e.data)
+	}
+	return nil, nil
+}
+
+// flushStream sends what a mutation held back. The write stands, whether or not
+// somebody still listens.
+func (c *call) flushStream() {
+	if c.request.Stream == nil {
+		return
+	}
+	for _, e := range c.streamed {
+		if err := c.request.Stream.Event(e.name, e.data); err != nil {
+			return
+		}
+	}
+}
