@@ -18,6 +18,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/pylon-go/pylon/auth"
+	"github.com/pylon-go/pylon/function"
 	"github.com/pylon-go/pylon/manifest"
 	"github.com/pylon-go/pylon/plugin"
 	"github.com/pylon-go/pylon/store"
@@ -28,6 +29,8 @@ type Config struct {
 	DB       *store.DB
 	Auth     *auth.Service
 	Manifest *manifest.Manifest
+	// Functions are the app's; nil for an app that can have none.
+	Functions *function.Host
 	// Routes are the plugins'.
 	Routes  []plugin.Route
 	Version string
@@ -147,6 +150,7 @@ func (s *Server) routes() {
 	admin("POST /api/transact", s.transact)
 
 	s.authRoutes(public, user, admin)
+	s.functionRoutes(public, admin)
 	for _, r := range s.cfg.Routes {
 		s.handle(r.Pattern, r.Access, r.Handler)
 	}

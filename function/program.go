@@ -125,3 +125,14 @@ func (h *Host) List() []Info {
 	slices.SortFunc(all, func(a, b Info) int { return strings.Compare(a.Name, b.Name) })
 	return all
 }
+
+// Find is the function of that name.
+func (h *Host) Find(name string) (Info, bool) {
+	if f := h.program.Load().functions[name]; f != nil {
+		return *f, true
+	}
+	if f := h.native[name]; f != nil {
+		return f.info, true
+	}
+	return Info{}, false
+}

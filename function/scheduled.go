@@ -59,7 +59,7 @@ func (h *Host) Schedule(tx *store.Tx, name string, args []byte, at time.Time) (i
 	if h.queue == nil {
 		return "", errors.New("there is no queue to schedule with")
 	}
-	if !h.exists(name) {
+	if _, ok := h.Find(name); !ok {
 		return "", h.unknown(name)
 	}
 	if len(args) > maxScheduledArgs {
@@ -82,10 +82,6 @@ func (h *Host) Cancel(tx *store.Tx, id string) (was bool, err error) {
 		return false, errors.New("there is no queue to schedule with")
 	}
 	return h.queue.Cancel(tx, scheduledQueue, id)
-}
-
-func (h *Host) exists(name string) bool {
-	return h.program.Load().functions[name] != nil || h.native[name] != nil
 }
 
 // runScheduled is the queue's worker.

@@ -129,7 +129,7 @@ func TestTheOriginalsKeysAreAcceptedWithANotice(t *testing.T) {
 	for _, n := range manifest.Notices(m) {
 		paths = append(paths, n.Path)
 	}
-	want := "routes queries actions llm connections crons fonts entities[0].crdt entities[0].relations entities[0].search entities[0].sync entities[0].sync_scope entities[0].sync_limit entities[0].fields[0].crdt entities[0].fields[0].syncOmit policies[0].action auth.session.cookie_cache auth.org auth.org_roles auth.on_delete_account"
+	want := "routes queries actions llm connections fonts entities[0].crdt entities[0].relations entities[0].search entities[0].sync entities[0].sync_scope entities[0].sync_limit entities[0].fields[0].crdt entities[0].fields[0].syncOmit policies[0].action auth.session.cookie_cache auth.org auth.org_roles auth.on_delete_account"
 	if got := strings.Join(paths, " "); got != want {
 		t.Errorf("notices on\n  %s\nwant\n  %s", got, want)
 	}

@@ -36,8 +36,8 @@ type Manifest struct {
 	LLM Node `json:"llm,omitempty"`
 	// Connections of the original; accepted, no effect.
 	Connections Node `json:"connections,omitempty"`
-	// Periodic functions of the original; accepted, no effect.
-	Crons Node `json:"crons,omitempty"`
+	// Functions that run at certain times.
+	Crons []Cron `json:"crons,omitempty"`
 	// Fonts of the original's web framework; accepted, no effect.
 	Fonts Node `json:"fonts,omitempty"`
 	// Address of a JSON Schema for editors; ignored by Pylon.
@@ -138,6 +138,20 @@ type PluginEntry struct {
 
 	// Node is the whole entry, for errors that point into it.
 	Node Node `json:"-"`
+}
+
+// Cron calls a function at certain times, on one server among all that share the
+// database. A run that is still waiting or under way when the next is due replaces it.
+type Cron struct {
+	// Name of the entry; that of the function when left out.
+	Name string `json:"name,omitempty"`
+	// When, in UTC: five fields (minute, hour, day of month, month, day of week) as in
+	// crontab(5), or @hourly, @daily, @weekly, @monthly, @yearly.
+	Schedule string `json:"schedule"`
+	// Function to call.
+	Function string `json:"function"`
+	// Arguments of the function; {} when left out.
+	Args Node `json:"args,omitempty"`
 }
 
 // Auth declares how people sign in.

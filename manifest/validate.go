@@ -2,12 +2,15 @@ package manifest
 
 import (
 	"encoding/json"
+	"fmt"
 	"math"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/adhocore/gronx"
 )
 
 // identifier is the form of the names of entities, fields and indexes. They
@@ -103,7 +106,48 @@ func validate(m *Manifest, problems *Problems) {
 			c.wrong(root.At("requiredEnv", i), "INVALID_VALUE", "the name of an environment variable is empty")
 		}
 	}
+	crons := map[string]bool{}
+	for i := range m.Crons {
+		c.cron(root.At("crons", i), &m.Crons[i], crons)
+	}
 	c.auth()
+}
+
+// cronShortcuts are the schedules with a name.
+var cronShortcuts = []string{"@hourly", "@daily", "@weekly", "@monthly", "@yearly"}
+
+func (c *checker) cron(n Node, cron *Cron, taken map[string]bool) {
+	if cron.Name == "" {
+		cron.Name = cron.Function
+	}
+	if n.Get("function").Kind() == String && cron.Function == "" {
+		c.wrong(n.Get("function"), "INVALID_VALUE", "the function to call is empty")
+	}
+	if cron.Name != "" {
+		if taken[cron.Name] {
+			c.wrong(n, "DUPLICATE_NAME", "the cron %s is declared twice; give them names", cron.Name)
+		}
+		taken[cron.Name] = true
+	}
+	if s := n.Get("schedule"); s.Kind() == String {
+		_, err := cron.Next(time.Unix(0, 0))
+		if err != nil {
+			c.problems.Add(s.Problem("INVALID_SCHEDULE", "%q is not a schedule: five fields like \"*/5 * * * *\" (minute, hour, day of month, month, day of week), or one of %s",
+				cron.Schedule, strings.Join(cronShortcuts, " ")).WithNearest(cron.Schedule, cronShortcuts))
+		}
+	}
+}
+
+// Next is the first time after t that the schedule names.
+func (c *Cron) Next(t time.Time) (time.Time, error) {
+	fields := len(strings.Fields(c.Schedule))
+	if fields != 5 && !slices.Contains(cronShortcuts, c.Schedule) {
+		return t, fmt.Errorf("%q has %d fields, not 5", c.Schedule, fields)
+	}
+	if !gronx.IsValid(c.Schedule) {
+		return t, fmt.Errorf("%q is not a schedule", c.Schedule)
+	}
+	return gronx.NextTickAfter(c.Schedule, t.UTC(), false)
 }
 
 // name checks the form of a name; a missing one is reported by the decoder.
@@ -326,7 +370,7 @@ func Notices(m *Manifest) []Problem {
 			ps.Add(n.Problem("NO_EFFECT", "%s is accepted and has no effect", n.Path()))
 		}
 	}
-	for _, n := range []Node{m.Routes, m.Queries, m.Actions, m.LLM, m.Connections, m.Crons, m.Fonts} {
+	for _, n := range []Node{m.Routes, m.Queries, m.Actions, m.LLM, m.Connections, m.Fonts} {
 		none(n)
 	}
 	for i := range m.Entities {

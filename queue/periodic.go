@@ -16,21 +16,29 @@ const periodicQueue = "periodic"
 const periodicTimeout = 10 * time.Minute
 
 type periodic struct {
-	every time.Duration
-	run   func(ctx context.Context) error
+	next func(now time.Time) time.Time
+	run  func(ctx context.Context) error
 }
 
 // Every runs work periodically, by exactly one process among all that share the
 // database; the first run is one interval after the first start. A run that fails
 // is repeated a minute later, or at the next time when that is sooner.
 func (q *Queue) Every(name string, every time.Duration, run func(ctx context.Context) error) error {
-	if every < time.Second || run == nil {
+	if every < time.Second {
 		return fmt.Errorf("periodic work %s: the interval is at least a second", name)
+	}
+	return q.At(name, func(now time.Time) time.Time { return now.Add(every) }, run)
+}
+
+// At is Every for work whose next time after now is what next says.
+func (q *Queue) At(name string, next func(now time.Time) time.Time, run func(ctx context.Context) error) error {
+	if next == nil || run == nil {
+		return fmt.Errorf("periodic work %s: what and when must be set", name)
 	}
 	if q.periodic[name] != nil {
 		return fmt.Errorf("periodic work %s exists", name)
 	}
-	q.periodic[name] = &periodic{every: every, run: run}
+	q.periodic[name] = &periodic{next: next, run: run}
 	return nil
 }
 
@@ -44,7 +52,7 @@ func (q *Queue) startPeriodic(ctx context.Context) error {
 	})
 	return q.db.Update(ctx, func(tx *store.Tx) error {
 		for name, p := range q.periodic {
-			next := tx.Now().Add(p.every)
+			next := p.next(tx.Now())
 			if _, err := q.Enqueue(tx, Item{Queue: periodicQueue, Lane: name, Unique: name, NotBefore: next}); err != nil {
 				return err
 			}
@@ -63,12 +71,15 @@ func (q *Queue) runPeriodic(ctx context.Context, j *Job) Outcome {
 	if p == nil {
 		return Done() // of an older version of the app
 	}
-	next := q.clock.Now().Add(p.every)
+	now := q.clock.Now()
+	next := p.next(now)
 	if err := p.run(ctx); err != nil {
 		if q.ctx.Err() == nil {
 			q.log.Error("periodic work failed", "work", j.Lane, "error", err)
 		}
-		next = q.clock.Now().Add(min(p.every, time.Minute))
+		if soon := now.Add(time.Minute); soon.Before(next) {
+			next = soon
+		}
 	}
 	return Snooze(next)
 }
