@@ -12,12 +12,12 @@ import (
 // The operations of `cache` from @pylonsync/sdk (runtime/plugins/cache.ts). A value is
 // kept as the JSON it was given as.
 var cacheOperations = map[string]operation{
-	"cache.get":        {inline, cacheGet},
-	"cache.getMany":    {inline, cacheGetMany},
-	"cache.set":        {inline, cacheSet},
-	"cache.delete":     {inline, cacheDelete},
-	"cache.invalidate": {inline, cacheInvalidate},
-	"cache.wrap":       {unlessInTx, cacheWrap},
+	"cache.get":        {kind: inline, run: cacheGet},
+	"cache.getMany":    {kind: inline, run: cacheGetMany},
+	"cache.set":        {kind: inline, run: cacheSet},
+	"cache.delete":     {kind: inline, run: cacheDelete},
+	"cache.invalidate": {kind: inline, run: cacheInvalidate},
+	"cache.wrap":       {kind: unlessInTx, run: cacheWrap},
 }
 
 const (

@@ -60,6 +60,8 @@ type asked struct {
 	op   operation
 	args []byte
 	body []byte
+	// entity and row are those of a database call.
+	entity, row string
 }
 
 // answered is what became of it.
@@ -238,9 +240,18 @@ func (c *call) ask(a quickjs.Args) error {
 	if !ok {
 		panic("the runtime asks for the operation " + name)
 	}
-	q := asked{id: a.Number(1), name: name, op: op, args: []byte(a.String(3))}
-	if a.Given(4) {
-		q.body = a.Bytes(4)
+	q := asked{id: a.Number(1), name: name, op: op}
+	switch {
+	case op.db != nil:
+		q.entity, q.row = a.Text(3), a.Text(4)
+		if text := a.Text(5); text != "" {
+			q.args = []byte(text)
+		}
+	default:
+		q.args = []byte(a.String(3))
+		if a.Given(4) {
+			q.body = a.Bytes(4)
+		}
 	}
 	c.queue = append(c.queue, q)
 	return nil

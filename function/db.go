@@ -1,7 +1,6 @@
 package function
 
 import (
-	"context"
 	"encoding/json"
 
 	"github.com/pylon-go/pylon/manifest"
@@ -10,41 +9,27 @@ import (
 
 // The operations of ctx.db (runtime/call.ts).
 var dbOperations = map[string]operation{
-	"db.get":      {inTx, dbGet},
-	"db.lookup":   {inTx, dbLookup},
-	"db.list":     {inTx, dbList},
-	"db.query":    {inTx, dbQuery},
-	"db.graph":    {inTx, dbGraph},
-	"db.paginate": {inTx, dbPaginate},
-	"db.count":    {inTx, dbCount},
-	"db.insert":   {inTx, dbInsert},
-	"db.update":   {inTx, dbUpdate},
-	"db.delete":   {inTx, dbDelete},
+	"db.get":      {kind: inTx, db: dbGet},
+	"db.lookup":   {kind: inTx, db: dbLookup},
+	"db.list":     {kind: inTx, db: dbList},
+	"db.query":    {kind: inTx, db: dbQuery},
+	"db.graph":    {kind: inTx, db: dbGraph},
+	"db.paginate": {kind: inTx, db: dbPaginate},
+	"db.count":    {kind: inTx, db: dbCount},
+	"db.insert":   {kind: inTx, db: dbInsert},
+	"db.update":   {kind: inTx, db: dbUpdate},
+	"db.delete":   {kind: inTx, db: dbDelete},
 }
 
-// dbArgs are the arguments of all of them; each uses its own.
-type dbArgs struct {
-	Entity string          `json:"entity"`
-	ID     *string         `json:"id"`
-	Field  string          `json:"field"`
-	Value  json.RawMessage `json:"value"`
-	Filter json.RawMessage `json:"filter"`
-	Data   json.RawMessage `json:"data"`
+// pageArgs are the options of list and paginate.
+type pageArgs struct {
 	Limit  *int            `json:"limit"`
 	Offset int             `json:"offset"`
 	After  string          `json:"after"`
+	Filter json.RawMessage `json:"filter"`
 }
 
 var null = []byte("null")
-
-// on reads the arguments and finds the entity.
-func (c *call) on(args []byte) (in dbArgs, e *store.Entity, err error) {
-	if err := json.Unmarshal(args, &in); err != nil {
-		return in, nil, store.Errorf(store.Invalid, "INVALID_DB_CALL", "wrong arguments for the database: %v", err)
-	}
-	e, err = c.entity(in.Entity)
-	return in, e, err
-}
 
 func (c *call) entity(name string) (*store.Entity, error) {
 	schema := c.host.db.Schema()
@@ -62,12 +47,12 @@ func (c *call) entity(name string) (*store.Entity, error) {
 	return nil, err
 }
 
-// id is the id that a call must give.
-func (in *dbArgs) id(what string) (string, error) {
-	if in.ID == nil || *in.ID == "" {
-		return "", store.Errorf(store.Invalid, "INVALID_DB_CALL", "%s needs the id of a %s as a string", what, in.Entity).WithField("id")
+// needID refuses a call without an id.
+func needID(what, entity, id string) error {
+	if id == "" {
+		return store.Errorf(store.Invalid, "INVALID_DB_CALL", "%s needs the id of a %s as a string", what, entity).WithField("id")
 	}
-	return *in.ID, nil
+	return nil
 }
 
 // appendRow writes a row for a handler: serverOnly fields apart, see runtime/call.ts, row.
@@ -112,12 +97,11 @@ func appendRows(dst []byte, tx *store.Tx, q *store.Query) (out []byte, last stri
 	return append(dst, ']'), last, more, err
 }
 
-func dbGet(_ context.Context, c *call, args, _ []byte) (answer, error) {
-	in, e, err := c.on(args)
-	if err != nil {
-		return answer{}, err
+func dbGet(c *call, entity, id string, _ []byte) (answer, error) {
+	e, err := c.entity(entity)
+	if err == nil {
+		err = needID("get", entity, id)
 	}
-	id, err := in.id("get")
 	if err != nil {
 		return answer{}, err
 	}
@@ -131,15 +115,15 @@ func dbGet(_ context.Context, c *call, args, _ []byte) (answer, error) {
 	return answer{json: appendRow(nil, row)}, nil
 }
 
-func dbLookup(_ context.Context, c *call, args, _ []byte) (answer, error) {
-	in, e, err := c.on(args)
+func dbLookup(c *call, entity, field string, value []byte) (answer, error) {
+	e, err := c.entity(entity)
 	if err != nil {
 		return answer{}, err
 	}
-	if in.Value == nil { // undefined
-		return answer{}, store.Errorf(store.Invalid, "INVALID_DB_CALL", "lookup needs a value for %s.%s", in.Entity, in.Field).WithField(in.Field)
+	if value == nil { // undefined
+		return answer{}, store.Errorf(store.Invalid, "INVALID_DB_CALL", "lookup needs a value for %s.%s", entity, field).WithField(field)
 	}
-	filter := append(append(append([]byte{'{'}, store.AppendJSONString(nil, in.Field)...), ':'), in.Value...)
+	filter := append(append(store.AppendJSONString([]byte{'{'}, field), ':'), value...)
 	q, err := store.DecodeServerQuery(e, append(filter, '}'))
 	if err != nil {
 		return answer{}, err
@@ -152,40 +136,49 @@ func dbLookup(_ context.Context, c *call, args, _ []byte) (answer, error) {
 	return answer{json: appendRow(nil, rows[0])}, nil
 }
 
-// pageOf reads limit and offset.
-func (in *dbArgs) pageOf(q *store.Query, most int) error {
+// decodePage reads the options of list and paginate.
+func decodePage(args []byte, q *store.Query) (in pageArgs, err error) {
+	if args == nil {
+		return in, nil
+	}
+	if err := store.DecodeJSON(args, &in); err != nil {
+		return in, err
+	}
 	if in.Limit != nil {
-		if *in.Limit < 1 || *in.Limit > most {
-			return store.Errorf(store.Invalid, "INVALID_QUERY", "limit must be a whole number from 1 to %d", most).WithField("limit")
+		if *in.Limit < 1 || *in.Limit > store.MaxLimit {
+			return in, store.Errorf(store.Invalid, "INVALID_QUERY", "limit must be a whole number from 1 to %d", store.MaxLimit).WithField("limit")
 		}
 		q.Limit = *in.Limit
 	}
 	if in.Offset < 0 {
-		return store.Errorf(store.Invalid, "INVALID_QUERY", "offset must be a whole number from 0").WithField("offset")
+		return in, store.Errorf(store.Invalid, "INVALID_QUERY", "offset must be a whole number from 0").WithField("offset")
 	}
 	q.Offset = in.Offset
-	return nil
+	if in.Filter != nil {
+		filtered, err := store.DecodeServerQuery(q.Entity, in.Filter)
+		if err != nil {
+			return in, err
+		}
+		q.Filter = filtered.Filter
+	}
+	return in, nil
 }
 
-func dbList(_ context.Context, c *call, args, _ []byte) (answer, error) {
-	in, e, err := c.on(args)
+func dbList(c *call, entity, _ string, args []byte) (answer, error) {
+	e, err := c.entity(entity)
 	if err != nil {
 		return answer{}, err
 	}
 	q := &store.Query{Entity: e, Limit: store.MaxLimit}
-	if err := in.pageOf(q, store.MaxLimit); err != nil {
+	if _, err := decodePage(args, q); err != nil {
 		return answer{}, err
 	}
 	b, _, _, err := appendRows(nil, c.tx, q)
 	return answer{json: b}, err
 }
 
-func dbQuery(_ context.Context, c *call, args, _ []byte) (answer, error) {
-	in, e, err := c.on(args)
-	if err != nil {
-		return answer{}, err
-	}
-	q, err := store.DecodeServerQuery(e, in.Filter)
+func dbQuery(c *call, entity, _ string, filter []byte) (answer, error) {
+	q, err := c.filtered(entity, filter)
 	if err != nil {
 		return answer{}, err
 	}
@@ -193,14 +186,19 @@ func dbQuery(_ context.Context, c *call, args, _ []byte) (answer, error) {
 	return answer{json: b}, err
 }
 
-func dbGraph(_ context.Context, c *call, args, _ []byte) (answer, error) {
+// filtered is the query of a filter, which may be left out.
+func (c *call) filtered(entity string, filter []byte) (*store.Query, error) {
+	e, err := c.entity(entity)
+	if err != nil {
+		return nil, err
+	}
+	return store.DecodeServerQuery(e, orEmpty(filter))
+}
+
+func dbGraph(c *call, _, _ string, queries []byte) (answer, error) {
 	b := []byte{'{'}
-	err := store.EachMember(args, func(name string, raw []byte) error {
-		e, err := c.entity(name)
-		if err != nil {
-			return err
-		}
-		q, err := store.DecodeServerQuery(e, raw)
+	err := store.EachMember(orEmpty(queries), func(name string, raw []byte) error {
+		q, err := c.filtered(name, raw)
 		if err != nil {
 			return err
 		}
@@ -214,36 +212,26 @@ func dbGraph(_ context.Context, c *call, args, _ []byte) (answer, error) {
 	return answer{json: append(b, '}')}, err
 }
 
-// Pages of paginate, as GET /api/entities/E/cursor has them but larger.
-const (
-	pageDefault = 20
-	pageMax     = store.MaxLimit
-)
+// pageDefault is the length of a page of paginate, as of GET /api/entities/E/cursor.
+const pageDefault = 20
 
-func dbPaginate(_ context.Context, c *call, args, _ []byte) (answer, error) {
-	in, e, err := c.on(args)
+func dbPaginate(c *call, entity, _ string, args []byte) (answer, error) {
+	e, err := c.entity(entity)
 	if err != nil {
 		return answer{}, err
 	}
 	q := &store.Query{Entity: e, Limit: pageDefault, Order: []store.Order{{Field: store.FieldIDIndex}}}
-	if err := in.pageOf(q, pageMax); err != nil {
+	in, err := decodePage(args, q)
+	if err != nil {
 		return answer{}, err
 	}
-	var and store.And
-	if in.Filter != nil {
-		filtered, err := store.DecodeServerQuery(e, in.Filter)
-		if err != nil {
-			return answer{}, err
-		}
-		if filtered.Filter != nil {
-			and = append(and, filtered.Filter)
-		}
-	}
 	if in.After != "" {
-		and = append(and, store.Compare{Field: store.FieldIDIndex, Op: store.Gt, Value: store.ID(in.After)})
-	}
-	if and != nil {
-		q.Filter = and
+		after := store.Compare{Field: store.FieldIDIndex, Op: store.Gt, Value: store.ID(in.After)}
+		if q.Filter == nil {
+			q.Filter = after
+		} else {
+			q.Filter = store.And{q.Filter, after}
+		}
 	}
 	b, last, more, err := appendRows([]byte(`{"data":`), c.tx, q)
 	b = append(b, `,"next_cursor":`...)
@@ -255,12 +243,8 @@ func dbPaginate(_ context.Context, c *call, args, _ []byte) (answer, error) {
 	return answer{json: b}, err
 }
 
-func dbCount(_ context.Context, c *call, args, _ []byte) (answer, error) {
-	in, e, err := c.on(args)
-	if err != nil {
-		return answer{}, err
-	}
-	q, err := store.DecodeServerQuery(e, in.Filter)
+func dbCount(c *call, entity, _ string, filter []byte) (answer, error) {
+	q, err := c.filtered(entity, filter)
 	if err != nil {
 		return answer{}, err
 	}
@@ -271,12 +255,12 @@ func dbCount(_ context.Context, c *call, args, _ []byte) (answer, error) {
 	return answer{json: store.Int(int64(n)).AppendJSON(nil)}, nil
 }
 
-func dbInsert(_ context.Context, c *call, args, _ []byte) (answer, error) {
-	in, e, err := c.on(args)
+func dbInsert(c *call, entity, _ string, data []byte) (answer, error) {
+	e, err := c.entity(entity)
 	if err != nil {
 		return answer{}, err
 	}
-	p, err := store.DecodePatch(e, object(in.Data), true)
+	p, err := store.DecodePatch(e, orEmpty(data), true)
 	if err != nil {
 		return answer{}, err
 	}
@@ -287,40 +271,43 @@ func dbInsert(_ context.Context, c *call, args, _ []byte) (answer, error) {
 	return answer{json: store.AppendJSONString(nil, row.ID)}, nil
 }
 
-func dbUpdate(_ context.Context, c *call, args, _ []byte) (answer, error) {
-	in, e, err := c.on(args)
+func dbUpdate(c *call, entity, id string, data []byte) (answer, error) {
+	e, err := c.entity(entity)
+	if err == nil {
+		err = needID("update", entity, id)
+	}
 	if err != nil {
 		return answer{}, err
 	}
-	id, err := in.id("update")
+	p, err := store.DecodePatch(e, orEmpty(data), false)
 	if err != nil {
 		return answer{}, err
 	}
-	p, err := store.DecodePatch(e, object(in.Data), false)
-	if err != nil {
+	if _, err = c.tx.Update(id, p); err != nil {
 		return answer{}, err
 	}
-	_, err = c.tx.Update(id, p)
-	return answer{json: []byte("true")}, err
+	return answer{json: []byte("true")}, nil
 }
 
-func dbDelete(_ context.Context, c *call, args, _ []byte) (answer, error) {
-	in, e, err := c.on(args)
+func dbDelete(c *call, entity, id string, _ []byte) (answer, error) {
+	e, err := c.entity(entity)
+	if err == nil {
+		err = needID("delete", entity, id)
+	}
 	if err != nil {
 		return answer{}, err
 	}
-	id, err := in.id("delete")
-	if err != nil {
+	if _, err = c.tx.Delete(e, id); err != nil {
 		return answer{}, err
 	}
-	_, err = c.tx.Delete(e, id)
-	return answer{json: []byte("true")}, err
+	return answer{json: []byte("true")}, nil
 }
 
-// object is data that was left out as an empty object, so that what is missing in it is named.
-func object(data json.RawMessage) []byte {
-	if data == nil {
+// orEmpty is JSON that may be left out as an empty object, so that what is missing in
+// it is named.
+func orEmpty(json []byte) []byte {
+	if json == nil {
 		return []byte("{}")
 	}
-	return data
+	return json
 }

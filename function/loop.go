@@ -112,11 +112,18 @@ func (c *call) carryOut(q asked) error {
 		c.begin(q)
 		return nil
 	}
-	a, err := q.op.run(c.ctx, c, q.args, q.body)
+	a, err := c.do(q)
 	if err != nil && c.tx != nil && !c.tellable(err) {
 		return err // the transaction is lost, whatever the handler would make of it
 	}
 	return c.settle(answered{id: q.id, answer: a, err: err})
+}
+
+func (c *call) do(q asked) (answer, error) {
+	if q.op.db != nil {
+		return q.op.db(c, q.entity, q.row, q.args)
+	}
+	return q.op.run(c.ctx, c, q.args, q.body)
 }
 
 // tellable reports whether a handler may see an error and go on.

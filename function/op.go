@@ -7,10 +7,13 @@ import (
 )
 
 // An operation is something asynchronous that handlers ask of the host, by its name
-// (runtime/host.ts, start). args is JSON, body the bytes that came with it.
+// (runtime/host.ts, ask). args is JSON, body the bytes that came with it.
 type operation struct {
 	kind opKind
 	run  func(ctx context.Context, c *call, args, body []byte) (answer, error)
+	// db is instead of run for what is done to an entity: its arguments are not JSON
+	// but the entity's name, an id or a field's name, and JSON.
+	db func(c *call, entity, id string, args []byte) (answer, error)
 }
 
 // answer is what an operation answers: a JSON value (nil is undefined) and bytes.

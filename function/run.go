@@ -10,9 +10,9 @@ import (
 
 // Calls of functions by functions, now or later.
 var runOperations = map[string]operation{
-	"run":             {outside, runNow},
-	"schedule":        {inTx, schedule},
-	"schedule.cancel": {inTx, cancelScheduled},
+	"run":             {kind: outside, run: runNow},
+	"schedule":        {kind: inTx, run: schedule},
+	"schedule.cancel": {kind: inTx, run: cancelScheduled},
 }
 
 // runNow is ctx.runQuery, runMutation and runAction: another call, for the same

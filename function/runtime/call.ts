@@ -1,7 +1,7 @@
 // How a call runs in the guest: the host starts it, the handler gets its context, and
 // what becomes of it goes back to the host.
 import { KIND, describe, validate } from "./functions";
-import { HostError, op, settle, sync } from "./host";
+import { HostError, ask, op, settle, sync } from "./host";
 import { runLoader } from "./loaders";
 import { callbacks } from "./sdk";
 
@@ -56,30 +56,56 @@ function row(raw: any): any {
 
 const rows = (list: any[]): any[] => list.map(row);
 
-const reader = {
-  get: async (entity: string, id: string) => row(await op("db.get", { entity, id })),
-  lookup: async (entity: string, field: string, value: unknown) => row(await op("db.lookup", { entity, field, value })),
-  list: async (entity: string, options?: object) => rows(await op("db.list", { entity, ...options })),
-  query: async (entity: string, filter?: object) => rows(await op("db.query", { entity, filter: filter ?? {} })),
-  queryGraph: async (queries: Record<string, object>) => {
-    const graph = await op("db.graph", queries);
-    for (const entity in graph) rows(graph[entity]);
-    return graph;
-  },
-  paginate: async (entity: string, options?: object) => {
-    const page = await op("db.paginate", { entity, ...options });
-    rows(page.data);
-    return page;
-  },
-  count: (entity: string, filter?: object) => op("db.count", { entity, filter: filter ?? {} }),
-};
+function page(raw: any): any {
+  rows(raw.data);
+  return raw;
+}
 
-const writer = {
-  ...reader,
-  insert: (entity: string, data: object) => op("db.insert", { entity, data }),
-  update: (entity: string, id: string, data: object) => op("db.update", { entity, id, data }),
-  delete: (entity: string, id: string) => op("db.delete", { entity, id }),
-};
+function graph(raw: any): any {
+  for (const entity in raw) rows(raw[entity]);
+  return raw;
+}
+
+const json = (value: unknown): string | undefined => (value === undefined ? undefined : JSON.stringify(value));
+
+class Reader {
+  get(entity: string, id: string) {
+    return ask(row, "db.get", entity, id);
+  }
+  lookup(entity: string, field: string, value: unknown) {
+    return ask(row, "db.lookup", entity, field, json(value));
+  }
+  list(entity: string, options?: object) {
+    return ask(rows, "db.list", entity, undefined, json(options));
+  }
+  query(entity: string, filter?: object) {
+    return ask(rows, "db.query", entity, undefined, json(filter));
+  }
+  queryGraph(queries: Record<string, object>) {
+    return ask(graph, "db.graph", undefined, undefined, json(queries));
+  }
+  paginate(entity: string, options?: object) {
+    return ask(page, "db.paginate", entity, undefined, json(options));
+  }
+  count(entity: string, filter?: object) {
+    return ask(undefined, "db.count", entity, undefined, json(filter));
+  }
+}
+
+class Writer extends Reader {
+  insert(entity: string, data: object) {
+    return ask(undefined, "db.insert", entity, undefined, json(data));
+  }
+  update(entity: string, id: string, data: object) {
+    return ask(undefined, "db.update", entity, id, json(data));
+  }
+  delete(entity: string, id: string) {
+    return ask(undefined, "db.delete", entity, id);
+  }
+}
+
+const reader = new Reader();
+const writer = new Writer();
 
 const when = (at: Date | string | number): string => new Date(at).toISOString();
 
@@ -99,14 +125,14 @@ const runMutation = (name: string, args?: unknown) => op("run", { type: "mutatio
 const runAction = (name: string, args?: unknown) => op("run", { type: "action", name, args: args ?? {} });
 
 function context(kind: Definition[typeof KIND], info: Info, body?: ArrayBuffer): object {
-  const common = { auth: info.auth, env, error, requestId: info.requestId };
+  const { auth, requestId } = info;
   switch (kind) {
     case "query":
-      return { ...common, db: reader };
+      return { auth, env, error, requestId, db: reader };
     case "mutation":
-      return { ...common, db: writer, scheduler, stream };
+      return { auth, env, error, requestId, db: writer, scheduler, stream };
     case "action":
-      return { ...common, runQuery, runMutation, runAction, scheduler, stream, request: info.request && request(info.request, body) };
+      return { auth, env, error, requestId, runQuery, runMutation, runAction, scheduler, stream, request: info.request && request(info.request, body) };
   }
 }
 

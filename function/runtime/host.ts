@@ -28,43 +28,56 @@ export class HostError extends Error {
   }
 }
 
+// What waits for the host's answer. An answer is made of the meaning of its JSON and
+// the bytes that came with it.
 interface Waiting {
   resolve(value: any): void;
   reject(error: any): void;
+  meaning: ((value: any, body?: ArrayBuffer) => any) | undefined;
 }
 
 const waiting = new Map<number, Waiting>();
 let last = 0;
 
+// ask begins an operation of the host. Its arguments go over as they are; meaning makes
+// of the answer what the promise becomes. One promise an operation, and no object for
+// its arguments: a database call costs some microseconds, and this is part of it.
+export function ask(meaning: Waiting["meaning"], name: string, a?: Plain, b?: Plain, c?: Plain): Promise<any> {
+  const id = ++last;
+  return new Promise((resolve, reject) => {
+    waiting.set(id, { resolve, reject, meaning });
+    host("op", id, name, a, b, c);
+  });
+}
+
 export interface Started {
   id: number;
-  // The host's answer: what its JSON means, and the bytes that came with it.
   answer: Promise<{ value: any; body?: ArrayBuffer }>;
 }
 
-// start begins an operation of the host; cancel gives up on it.
+const both = (value: any, body?: ArrayBuffer) => ({ value, body });
+
+// start is ask for those who may give up with cancel, or send bytes.
 export function start(name: string, args?: unknown, body?: ArrayBuffer): Started {
-  const id = ++last;
-  const answer = new Promise<any>((resolve, reject) => waiting.set(id, { resolve, reject }));
-  host("op", id, name, args === undefined ? "null" : JSON.stringify(args), body);
-  return { id, answer };
+  const answer = ask(both, name, args === undefined ? "null" : JSON.stringify(args), body);
+  return { id: last, answer };
 }
 
 export function cancel(id: number): void {
   if (waiting.has(id)) host("cancel", id);
 }
 
-// op is start for those who want the value only and never cancel.
-export async function op(name: string, args?: unknown): Promise<any> {
-  return (await start(name, args).answer).value;
+// op is ask for arguments that are an object.
+export function op(name: string, args?: unknown): Promise<any> {
+  return ask(undefined, name, args === undefined ? "null" : JSON.stringify(args));
 }
 
 // settle is called by the host with the answer to an operation.
 export function settle(id: number, ok: boolean, json: string | undefined, body?: ArrayBuffer): void {
   const w = waiting.get(id);
-  if (!w) return;
+  if (w === undefined) return;
   waiting.delete(id);
   const value = json === undefined ? undefined : JSON.parse(json);
-  if (ok) w.resolve({ value, body });
-  else w.reject(new HostError(value.code, value.message, value));
+  if (!ok) w.reject(new HostError(value.code, value.message, value));
+  else w.resolve(w.meaning === undefined ? value : w.meaning(value, body));
 }

@@ -495,6 +495,15 @@ func (a Args) Given(i int) bool {
 // String is the argument as a string.
 func (a Args) String(i int) string { return a.vm.text(a.handle(i)) }
 
+// Text is the argument when it is a string, "" when it is anything else.
+func (a Args) Text(i int) string {
+	h := a.handle(i)
+	if a.vm.m.Xqjs_is_string(h) == 0 {
+		return ""
+	}
+	return a.vm.text(h)
+}
+
 // Number is the argument as a number, 0 for what is none.
 func (a Args) Number(i int) float64 {
 	h := a.handle(i)
