@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/evanw/esbuild/pkg/api"
+	"github.com/jonboulle/clockwork"
 
 	"github.com/pylon-go/pylon/function/runtime"
 	"github.com/pylon-go/pylon/manifest"
@@ -112,6 +113,11 @@ type app struct {
 
 func newApp(t testing.TB, files map[string]string, change ...func(*Config)) *app {
 	t.Helper()
+	return newAppAt(t, nil, files, change...)
+}
+
+func newAppAt(t testing.TB, clock clockwork.Clock, files map[string]string, change ...func(*Config)) *app {
+	t.Helper()
 	m, err := manifest.Parse("test.json", []byte(testManifest))
 	if err != nil {
 		t.Fatal(err)
@@ -133,7 +139,7 @@ func newApp(t testing.TB, files map[string]string, change ...func(*Config)) *app
 	if err != nil {
 		t.Fatal(err)
 	}
-	db := store.New(engine, schema, store.Options{})
+	db := store.New(engine, schema, store.Options{Clock: clock})
 	c := Config{DB: db, Dev: true, Logger: slog.New(slog.DiscardHandler), Outbound: plugin.NewOutbound(nil)}
 	for _, f := range change {
 		f(&c)
