@@ -74,11 +74,14 @@ const (
 func (w *wasi) Xclock_time_get(_ int32, _ int64, out int32) int32 {
 	vm := (*VM)(w)
 	binary.LittleEndian.PutUint64((*vm.m.Slice())[out:], uint64(vm.now().UnixNano()))
+	vm.m.Mark(out, 8)
 	return errnoSuccess
 }
 
 func (w *wasi) Xrandom_get(p, n int32) int32 {
-	rand.Read((*(*VM)(w).m.Slice())[p : p+n])
+	vm := (*VM)(w)
+	rand.Read((*vm.m.Slice())[p : p+n])
+	vm.m.Mark(p, int(n))
 	return errnoSuccess
 }
 

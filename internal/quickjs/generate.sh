@@ -16,5 +16,17 @@ if [ "$sum" != "$SHA256" ] && [ -z "${UPDATE:-}" ]; then
 	exit 1
 fi
 go run "$WASM2GO" -unsafe -pkg qjs -o qjs/qjs.go "$tmp/package/quickjs.wasm"
+
+# Every write to the memory marks its page, so that Reset copies back what was touched
+# and not everything. Stores are aligned by the compiler or nearly so: one that crosses
+# into the next page is Reset's to think of.
+sed -i -E \
+	-e 's/\bstore(16|32|64)\(m\.memory, /store\1(m, /' \
+	-e 's/\bmemory_(copy|fill|zero|init)\(m\.memory, /memory_\1(m, /' \
+	-e 's/\bm\.memory\[(.+)\] = (byte\(.+\))$/store8(m, \1, \2)/' \
+	-e 's/^(func store(16|32|64)\[.*\]\()mem \[\]byte, (addr T, .*)$/\1m *Module, \3\n\tm.Dirty[uint16(uint64(addr)>>12)] = 1\n\tmem := m.memory/' \
+	-e 's/^(func memory_(copy|fill|zero|init)\[.*\]\()mem \[\]byte, (.*)$/\1m *Module, \3\n\tm.mark(uint64(dest), uint64(n))\n\tmem := m.memory/' \
+	-e 's/^type Module struct \{$/type Module struct {\n\tpages/' \
+	qjs/qjs.go
 gofmt -w qjs/qjs.go
 cp "$tmp/package/LICENSE" qjs/LICENSE-quickjs-wasi

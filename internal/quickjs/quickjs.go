@@ -24,7 +24,7 @@ import (
 
 // Options of an engine; zero values get the defaults.
 type Options struct {
-	// Memory bounds what scripts may allocate, in bytes; 64 MiB.
+	// Memory bounds what scripts may allocate, in bytes; 64 MiB, and 192 MiB at most.
 	Memory int
 	// Stack bounds the depth of calls, in bytes of the engine's own stack; 256 KiB,
 	// about 1000 calls. The engine's frames in Go are some ten times larger.
@@ -40,6 +40,8 @@ type Options struct {
 const (
 	stackEnd = 1 << 20
 	maxStack = stackEnd - 64<<10
+	// maxMemory leaves room below what qjs keeps track of.
+	maxMemory = 192 << 20
 )
 
 // HostFunc answers the scripts' calls of the global function __host. What it returns
@@ -109,6 +111,9 @@ type VM struct {
 func Build(o Options, host HostFunc, scripts ...Script) (*Image, error) {
 	if o.Memory == 0 {
 		o.Memory = 64 << 20
+	}
+	if o.Memory > maxMemory {
+		return nil, fmt.Errorf("an engine has at most %d MiB", maxMemory>>20)
 	}
 	if o.Stack == 0 {
 		o.Stack = 256 << 10
@@ -210,11 +215,18 @@ func newVM(o Options) *VM {
 func (vm *VM) Reset() {
 	mem := *vm.m.Slice()
 	size := stackEnd + len(vm.image.memory)
-	if cap(mem) > size+4<<20 {
-		mem = make([]byte, size) // a call needed much; the next one may not
+	if cap(mem) > size+4<<20 { // a call needed much; the next one may not
+		mem = append(make([]byte, 0, size), mem[:size]...)
 	}
 	mem = mem[:size]
-	copy(mem[stackEnd:], vm.image.memory)
+	for page, dirty := range vm.m.Dirty[stackEnd>>qjs.PageBits : size>>qjs.PageBits] {
+		if dirty != 0 {
+			vm.m.Dirty[stackEnd>>qjs.PageBits+page] = 0
+			from := page << qjs.PageBits
+			// A store may have crossed into the next page.
+			copy(mem[stackEnd+from:], vm.image.memory[from:min(from+1<<qjs.PageBits+8, len(vm.image.memory))])
+		}
+	}
 	*vm.m.Slice() = mem
 	vm.interrupt.Store(false)
 	vm.rejected = 0
@@ -318,6 +330,7 @@ func (vm *VM) Call(name string, args ...any) error {
 					return errMemory
 				}
 				binary.LittleEndian.PutUint32((*m.Slice())[int(argv)+4*i:], uint32(v))
+				m.Mark(argv+int32(4*i), 4)
 			}
 		}
 		result := m.Xqjs_call(fn, m.Xqjs_get_undefined(), int32(len(args)), argv)
@@ -411,6 +424,7 @@ func (vm *VM) put(s string) (ptr, n int32) {
 	mem := *vm.m.Slice()
 	copy(mem[ptr:], s)
 	mem[int(ptr)+len(s)] = 0
+	vm.m.Mark(ptr, len(s)+1)
 	return ptr, int32(len(s))
 }
 
@@ -441,6 +455,7 @@ func copied[T string | []byte](vm *VM, data T, make func(ptr, n int32) int32) in
 		return 0
 	}
 	copy((*vm.m.Slice())[p:], data)
+	vm.m.Mark(p, len(data))
 	v := make(p, int32(len(data)))
 	vm.m.Xwasm_free(p)
 	if vm.m.Xqjs_is_exception(v) != 0 {
