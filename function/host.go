@@ -15,4 +15,5 @@ type Host struct {
 	clock    clockwork.Clock
 	log      *slog.Logger
 	getenv   func(string) string
+	fetcher  *fetcher
 }
