@@ -52,7 +52,7 @@ func bundleWeb(t testing.TB, minify bool) string {
 	return string(r.OutputFiles[0].Contents)
 }
 
-// hostAtLoadOfWeb answers what modules may ask while they are loaded.
+// webAtLoad answers what modules may ask while they are loaded.
 func webAtLoad(_ *quickjs.VM, a quickjs.Args) (any, error) {
 	name := a.String(0)
 	if name == "env" {
@@ -76,10 +76,8 @@ func testEnv(name string) any {
 
 // webRun is one engine with the web platform in it.
 type webRun struct {
-	t    testing.TB
-	vm   *quickjs.VM
-	call *call
-	// load is code that runs with the modules.
+	vm      *quickjs.VM
+	call    *call
 	answers chan webAnswer
 	cancels map[float64]context.CancelFunc
 	waits   int
@@ -115,13 +113,12 @@ func newWebRun(t testing.TB) *webRun {
 	h := &Host{clock: clockwork.NewRealClock(), log: slog.New(slog.DiscardHandler), outbound: plugin.NewOutbound(nil)}
 	h.fetcher = newFetcher(h.outbound)
 	t.Cleanup(func() { h.fetcher.close() })
-	return &webRun{t: t, vm: im.New(), call: &call{host: h, name: "test", requestID: "r1"}}
+	return &webRun{vm: im.New(), call: &call{host: h, name: "test", requestID: "r1"}}
 }
 
 // run evaluates the body of an async function, carries out what it asks of the host,
 // and answers what it returned ("! " before what it threw).
 func (r *webRun) run(code string) string {
-	r.t.Helper()
 	got, err := r.try(code)
 	if err != nil {
 		return "!! " + err.Error()
@@ -270,16 +267,23 @@ func TestAtLoad(t *testing.T) {
 	}
 }
 
-// An image must not depend on when it was made.
-func TestImageIsTheSame(t *testing.T) {
-	build := func() string {
-		im, err := quickjs.Build(quickjs.Options{Now: func() time.Time { return time.Unix(1e9, 0) }}, webAtLoad, quickjs.Script{Name: "web.js", Code: bundleWeb(t, false)})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return string(im.New().Save())
-	}
-	if build() != build() {
-		t.Error("two images of the same code differ")
+// What every cold start pays for the web platform.
+func BenchmarkLoadWeb(b *testing.B) {
+	for _, minify := range []bool{false, true} {
+		b.Run(fmt.Sprintf("minify=%v", minify), func(b *testing.B) {
+			code := bundleWeb(b, minify)
+			empty, err := quickjs.Build(quickjs.Options{}, nil)
+			if err != nil {
+				b.Fatal(err)
+			}
+			var im *quickjs.Image
+			for b.Loop() {
+				if im, err = quickjs.Build(quickjs.Options{}, webAtLoad, quickjs.Script{Name: "web.js", Code: code}); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(len(code)), "source-bytes")
+			b.ReportMetric(float64(im.Size()-empty.Size()), "image-bytes")
+		})
 	}
 }

@@ -9,8 +9,9 @@ import (
 	"github.com/pylon-go/pylon/internal/quickjs"
 )
 
-// urlParser is the URL Standard's: net/url reads URLs otherwise than browsers do.
-var urlParser = whatwg.NewParser()
+// urlParser is the URL Standard's: net/url reads URLs otherwise than browsers do. The
+// standard encodes ^ in paths since 2024, which the library does not know yet.
+var urlParser = whatwg.NewParser(whatwg.WithPathPercentEncodeSet(whatwg.PathPercentEncodeSet.Set('^')))
 
 // parseURL parses text, relative to base unless that is nil.
 func parseURL(text string, base *string) (*whatwg.Url, error) {

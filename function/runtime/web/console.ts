@@ -86,7 +86,9 @@ function since(label: string): string | undefined {
 
 // table is a column for each property and a line for each row, as plain text.
 function table(data: any, columns?: string[]): string {
-  const rows: [string, any][] = isArray(data) ? data.slice(0, 200).map((v, i) => [`${i}`, v]) : keys(data).slice(0, 200).map((k) => [k, data[k]]);
+  const rows: [string, any][] = isArray(data)
+    ? Array.from(data.slice(0, 200), (v, i) => [`${i}`, v])
+    : keys(data).slice(0, 200).map((k) => [k, data[k]]);
   const isRow = (v: unknown): v is object => typeof v === "object" && v !== null;
   const names = columns ?? [...new Set(rows.flatMap(([, v]) => (isRow(v) ? keys(v) : [])))].slice(0, 50);
   const plain = rows.some(([, v]) => !isRow(v));
