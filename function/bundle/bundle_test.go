@@ -79,6 +79,7 @@ func TestBundles(t *testing.T) {
 			"node_modules/p/package.json": pkg("cjs.js"),
 			"node_modules/p/cjs.js":       `try { module.exports = require("crypto") } catch { module.exports = "without" }`,
 		}, "registered[0][2].default", "without"},
+		{"a package without side effects", map[string]string{"functions/a.ts": "globalThis.seen = 1", "package.json": `{"sideEffects":false}`}, "seen", "1"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			b, err := build(t, tt.files)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"path/filepath"
 	"strings"
 
 	"github.com/evanw/esbuild/pkg/api"
@@ -45,8 +46,8 @@ func (o *Options) plugin() api.Plugin {
 			return at(strings.TrimPrefix(a.Path, runtimePrefix))
 		})
 		b.OnResolve(api.OnResolveOptions{Filter: `^\.`, Namespace: namespace}, func(a api.OnResolveArgs) (api.OnResolveResult, error) {
-			if a.Importer == entryName {
-				return api.OnResolveResult{}, nil // the app's
+			if a.Importer == entryName { // the app's; it counts whatever its package.json says about side effects
+				return api.OnResolveResult{Path: filepath.Join(o.Dir, filepath.FromSlash(a.Path)), SideEffects: api.SideEffectsTrue}, nil
 			}
 			module := path.Join(path.Dir(strings.TrimPrefix(a.Importer, runtimePrefix)), a.Path)
 			if path.Ext(module) != ".ts" {
@@ -56,8 +57,8 @@ func (o *Options) plugin() api.Plugin {
 		})
 		b.OnLoad(api.OnLoadOptions{Filter: `.*`, Namespace: namespace}, func(a api.OnLoadArgs) (api.OnLoadResult, error) {
 			if a.Path == entryName {
-				entry := o.entry()
-				return api.OnLoadResult{Contents: &entry, ResolveDir: o.Dir, Loader: api.LoaderTS}, nil
+				entry := o.entry() // JavaScript: unused imports of TypeScript are dropped
+				return api.OnLoadResult{Contents: &entry, ResolveDir: o.Dir, Loader: api.LoaderJS}, nil
 			}
 			text, err := fs.ReadFile(o.Runtime, strings.TrimPrefix(a.Path, runtimePrefix))
 			if err != nil {

@@ -6,5 +6,5 @@ import "embed"
 
 // Files are the sources, by their path below this folder.
 //
-//go:embed *.ts
+//go:embed *.ts plugins types
 var Files embed.FS
