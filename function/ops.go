@@ -27,23 +27,25 @@ func merged[V any](tables ...map[string]V) map[string]V {
 	return all
 }
 
-// syncEnv reads a variable of the environment. What opens the server itself is not
-// the functions' business.
 func syncEnv(c *call, a quickjs.Args) (any, error) {
-	name := a.String(1)
-	if name == "NODE_ENV" {
-		if c.host.dev {
-			return "development", nil
-		}
-		return "production", nil
+	return visibleEnv(c.host.getenv, c.host.dev, a.String(1)), nil
+}
+
+// visibleEnv is a variable of the environment as functions see it, nil when there is
+// none. What opens the server itself is not the functions' business.
+func visibleEnv(getenv func(string) string, dev bool, name string) any {
+	switch {
+	case name == "NODE_ENV" && dev:
+		return "development"
+	case name == "NODE_ENV":
+		return "production"
+	case getenv == nil, strings.HasPrefix(name, "PYLON_"), name == "DATABASE_URL":
+		return nil
 	}
-	if strings.HasPrefix(name, "PYLON_") || name == "DATABASE_URL" {
-		return nil, nil
+	if v := getenv(name); v != "" {
+		return v
 	}
-	if v := c.host.getenv(name); v != "" {
-		return v, nil
-	}
-	return nil, nil
+	return nil
 }
 
 // event is something streamed.

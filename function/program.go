@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/pylon-go/pylon/function/bundle"
 	"github.com/pylon-go/pylon/internal/quickjs"
 )
 
@@ -18,7 +19,12 @@ type Program struct {
 	source    Source
 }
 
-var emptyProgram = &Program{functions: map[string]*Info{}, pool: newPool(nil)}
+var emptyProgram = &Program{functions: map[string]*Info{}, pool: newPool(nil), source: noSource{}}
+
+type noSource struct{}
+
+func (noSource) Code() string              { return "" }
+func (noSource) Stack(stack string) string { return stack }
 
 // Source is the code of a program and the way back to what people wrote.
 type Source interface {
@@ -50,10 +56,11 @@ func (e *LoadError) Error() string {
 	return text
 }
 
-// NewProgram evaluates the modules of an app's functions.
-func NewProgram(source Source, limits Limits, now func() time.Time) (*Program, error) {
-	limits.defaults()
-	image, err := quickjs.Build(quickjs.Options{Memory: limits.Memory, Now: now, Time: loadTime}, hostAtLoad, quickjs.Script{Name: scriptName, Code: source.Code()})
+// evaluate runs the modules of an app's functions.
+func evaluate(source Source, b Build) (*Program, error) {
+	b.Limits.defaults()
+	loading := &atLoad{b}
+	image, err := quickjs.Build(quickjs.Options{Memory: b.Limits.Memory, Now: b.Now, Time: loadTime}, loading.host, quickjs.Script{Name: bundle.Script, Code: source.Code()})
 	if err != nil {
 		return nil, loadError(source, err)
 	}
@@ -77,20 +84,23 @@ func NewProgram(source Source, limits Limits, now func() time.Time) (*Program, e
 	return p, nil
 }
 
-// scriptName is what the bundle is called in stack traces.
-const scriptName = "bundle.js"
+// atLoad answers what modules may ask while they are loaded: nothing that is different
+// from call to call, since every call begins with what they made of it.
+type atLoad struct{ Build }
 
-// hostAtLoad answers what modules may ask while they are loaded: nothing that would
-// be different at the next start.
-func hostAtLoad(vm *quickjs.VM, a quickjs.Args) (any, error) {
+func (l *atLoad) host(_ *quickjs.VM, a quickjs.Args) (any, error) {
 	name := a.String(0)
-	if f, ok := syncs[name]; ok && worksAtLoad[name] {
+	switch f, ok := syncs[name]; {
+	case ok && worksAtLoad[name]:
 		return f(nil, a)
-	}
-	switch name {
-	case "console":
+	case name == "env":
+		return visibleEnv(l.Getenv, l.Dev, a.String(1)), nil
+	case name == "console":
+		if l.Logger != nil {
+			l.Logger.Info(a.String(2), "while", "loading")
+		}
 		return nil, nil
-	case "op":
+	case name == "op":
 		name = a.String(2)
 	}
 	return nil, fmt.Errorf("%s does not work while a module is loaded; use it in a handler", strings.TrimPrefix(name, "db."))

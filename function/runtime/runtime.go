@@ -6,5 +6,5 @@ import "embed"
 
 // Files are the sources, by their path below this folder.
 //
-//go:embed *.ts plugins types
+//go:embed *.ts plugins types web
 var Files embed.FS
