@@ -22,6 +22,7 @@ import (
 
 	"github.com/pylon-go/pylon/api"
 	"github.com/pylon-go/pylon/auth"
+	"github.com/pylon-go/pylon/function"
 	"github.com/pylon-go/pylon/manifest"
 	"github.com/pylon-go/pylon/plugin"
 	"github.com/pylon-go/pylon/queue"
@@ -49,6 +50,8 @@ type Options struct {
 	NoMigrate bool
 	// Limits of requests; zero values get the defaults.
 	Limits api.Limits
+	// Functions are those written in Go, and the limits of all.
+	Functions Functions
 
 	Getenv func(string) string // os.Getenv when nil
 	Logger *slog.Logger        // slog.Default() when nil
@@ -90,6 +93,7 @@ type App struct {
 	db       *store.DB
 	queue    *queue.Queue
 	auth     *auth.Service
+	function *function.Host
 	server   *api.Server
 	outbound *plugin.Outbound
 	telem    *telemetry
@@ -106,6 +110,9 @@ func New(ctx context.Context, o Options) (app *App, err error) {
 		return nil, err
 	}
 	a := &App{opts: o, declared: d}
+	if err := d.compile(a.build(), o.Functions.Go); err != nil {
+		return nil, err
+	}
 	if a.opts.AdminToken == "" {
 		if !o.Dev {
 			return nil, errors.New("PYLON_ADMIN_TOKEN is not set: `pylon serve` needs the administrator's token, a long random string")
@@ -171,8 +178,11 @@ func (a *App) wire(ctx context.Context) (err error) {
 			routes = append(routes, rp.Routes()...)
 		}
 	}
+	if err := a.wireFunctions(); err != nil {
+		return err
+	}
 	a.server, err = api.New(api.Config{
-		DB: a.db, Auth: a.auth, Manifest: d.manifest, Routes: routes, Version: o.Version, Dev: o.Dev,
+		DB: a.db, Auth: a.auth, Manifest: d.manifest, Functions: a.function, Routes: routes, Version: o.Version, Dev: o.Dev,
 		Origins: a.origins(), Metrics: a.telem.metrics, MetricsToken: o.Getenv("PYLON_METRICS_TOKEN"),
 		OpenAPIPublic: o.Getenv("PYLON_OPENAPI_PUBLIC") == "true",
 		Ready:         a.Ready, Limits: o.Limits, Logger: o.Logger, Meter: a.telem.meter, Tracer: a.telem.tracer,
@@ -233,6 +243,9 @@ func (a *App) Stop(ctx context.Context) error {
 				errs = append(errs, fmt.Errorf("plugin %s: %w", p.name, err))
 			}
 		}
+	}
+	if a.function != nil {
+		a.function.Close()
 	}
 	if a.engine != nil {
 		errs = append(errs, a.engine.Close())

@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/pylon-go/pylon/auth"
+	"github.com/pylon-go/pylon/function"
 	"github.com/pylon-go/pylon/manifest"
 	"github.com/pylon-go/pylon/plugin"
 	_ "github.com/pylon-go/pylon/plugins" // the plugins that come with Pylon
@@ -25,6 +27,7 @@ type declared struct {
 	schema   *store.Schema
 	policies *policy.Policies
 	plugins  []namedPlugin
+	program  *function.Program
 }
 
 type namedPlugin struct {
@@ -41,6 +44,9 @@ func Check(dir string, getenv func(string) string) (notices []manifest.Problem, 
 	}
 	d, err := declare(dir, getenv)
 	if err != nil {
+		return nil, err
+	}
+	if err := d.compile(function.Build{Dir: dir, Dev: true, Getenv: getenv}, nil); err != nil {
 		return nil, err
 	}
 	if url := getenv("DATABASE_URL"); url != "" {
@@ -98,7 +104,7 @@ func declare(dir string, getenv func(string) string) (*declared, error) {
 	if err := problems.Err(); err != nil {
 		return nil, err
 	}
-	tables := append(queue.Tables(), auth.Tables()...)
+	tables := slices.Concat(queue.Tables(), auth.Tables(), function.Tables())
 	for _, p := range d.plugins {
 		if ep, ok := p.Plugin.(plugin.EntityProvider); ok {
 			entities = append(entities, ep.Entities()...)
@@ -114,6 +120,29 @@ func declare(dir string, getenv func(string) string) (*declared, error) {
 		return nil, err
 	}
 	return d, nil
+}
+
+// compile compiles the app's functions and holds what names them against what there is.
+func (d *declared) compile(b function.Build, native []*Function) (err error) {
+	if d.program, err = function.Compile(b); err != nil {
+		return err
+	}
+	return checkCrons(d.manifest, d.program, native)
+}
+
+// checkCrons holds the manifest's crons against the functions there are.
+func checkCrons(m *manifest.Manifest, program *function.Program, native []*Function) error {
+	names := program.Names()
+	for _, f := range native {
+		names = append(names, f.Name())
+	}
+	problems := &manifest.Problems{}
+	for i, c := range m.Crons {
+		if !slices.Contains(names, c.Function) {
+			problems.Add(m.Root.At("crons", i, "function").Problem("FN_NOT_FOUND", "no function %q", c.Function).WithNearest(c.Function, names))
+		}
+	}
+	return problems.Err()
 }
 
 // configure makes a declared plugin and gives it its config.

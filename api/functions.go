@@ -103,6 +103,9 @@ func (s *Server) functionTraces(w http.ResponseWriter, _ *http.Request) error {
 func (s *Server) webhookFunction(w http.ResponseWriter, r *http.Request) error {
 	name := r.PathValue("name")
 	info, ok := s.cfg.Functions.Find(name)
+	if !ok && r.Method == http.MethodGet { // more likely a question to a plugin that is not there
+		return s.noRoute(r)
+	}
 	switch {
 	case !ok || info.Auth == function.AuthInternal:
 		return store.Errorf(store.NotFound, "FN_NOT_FOUND", "no function %q", name)

@@ -20,6 +20,9 @@ type Native struct {
 	run  func(c *Ctx, args []byte) ([]byte, error)
 }
 
+// Name is what the function is called by.
+func (f *Native) Name() string { return f.info.Name }
+
 // Ctx is what a Go function gets. Its context ends with the call's time.
 type Ctx struct {
 	context.Context

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -146,3 +147,6 @@ func (h *Host) Find(name string) (Info, bool) {
 	}
 	return Info{}, false
 }
+
+// Names are those of the program's functions, in order.
+func (p *Program) Names() []string { return slices.Sorted(maps.Keys(p.functions)) }
