@@ -5,8 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
+	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -23,9 +26,10 @@ func devCommand() *cobra.Command {
 		Short: "Run the app in DIR for development",
 		Long: `Run the app in DIR (default: this folder) for development.
 
-The database is brought up to date at start and whenever the manifest changes; a
-manifest with problems leaves the running app as it is. Without PYLON_ADMIN_TOKEN an
-administrator's token is made and printed.`,
+The database is brought up to date at start and whenever the manifest or app.ts
+changes; functions are compiled anew when a source changes. What has problems leaves
+the running app as it is. Without PYLON_ADMIN_TOKEN an administrator's token is made
+and printed.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error { return dev(c, appDir(args), &at) },
 	}
@@ -56,12 +60,11 @@ func dev(c *cobra.Command, dir string, at *address) error {
 	r.opts.AdminToken = token // a reload keeps it
 	watcher, err := fsnotify.NewWatcher()
 	if err != nil {
-		return errors.Join(fmt.Errorf("watch the manifest: %w", err), stopApp(app))
+		return errors.Join(fmt.Errorf("watch the app: %w", err), stopApp(app))
 	}
 	defer watcher.Close()
-	// Editors replace files, so the folder is watched, not the file.
-	if err := watcher.Add(dir); err != nil {
-		return errors.Join(fmt.Errorf("watch the manifest: %w", err), stopApp(app))
+	if err := watchTree(watcher, dir); err != nil {
+		return errors.Join(fmt.Errorf("watch the app: %w", err), stopApp(app))
 	}
 	go r.watch(c.Context(), watcher)
 	fmt.Fprintf(out, "%s ready at %s\n", app.AppName(), shownURL(l))
@@ -69,8 +72,8 @@ func dev(c *cobra.Command, dir string, at *address) error {
 	return errors.Join(err, r.stop())
 }
 
-// reloader serves the app and replaces it when its manifest changed. Requests
-// wait while it does.
+// reloader serves the app and keeps it up with its files. Requests wait while the
+// whole app is replaced.
 type reloader struct {
 	opts     pylon.Options
 	out, err io.Writer
@@ -93,9 +96,48 @@ func (r *reloader) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 // settle is how long a file must be quiet: editors write in several steps.
 const settle = 100 * time.Millisecond
 
+// change is what has to be done about a file that changed.
+type change int
+
+const (
+	nothing change = iota
+	functions
+	everything
+)
+
+// changeOf is what a file means to the app.
+func changeOf(file string) change {
+	switch base := filepath.Base(file); {
+	case base == pylon.ManifestName || base == "app.ts":
+		return everything
+	case strings.HasPrefix(base, "."):
+		return nothing
+	}
+	switch filepath.Ext(file) {
+	case ".ts", ".tsx", ".mts", ".js", ".jsx", ".mjs", ".json":
+		return functions
+	}
+	return nothing
+}
+
+// watchTree watches a folder and those below it, but for what is not the app's source.
+// Editors replace files, so folders are watched, not files.
+func watchTree(w *fsnotify.Watcher, root string) error {
+	return filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.IsDir() {
+			return err
+		}
+		if name := d.Name(); path != root && (name == "node_modules" || strings.HasPrefix(name, ".")) {
+			return fs.SkipDir
+		}
+		return w.Add(path)
+	})
+}
+
 func (r *reloader) watch(ctx context.Context, w *fsnotify.Watcher) {
 	timer := time.NewTimer(time.Hour)
 	timer.Stop()
+	pending := nothing
 	for {
 		select {
 		case <-ctx.Done():
@@ -104,18 +146,54 @@ func (r *reloader) watch(ctx context.Context, w *fsnotify.Watcher) {
 			if !ok {
 				return
 			}
-			if filepath.Base(e.Name) == pylon.ManifestName && !e.Has(fsnotify.Chmod) {
+			if e.Has(fsnotify.Chmod) {
+				continue
+			}
+			what := changeOf(e.Name)
+			if e.Has(fsnotify.Create) {
+				if info, err := os.Stat(e.Name); err == nil && info.IsDir() {
+					if err := watchTree(w, e.Name); err != nil {
+						fmt.Fprintln(r.err, "pylon: watching the app:", err)
+					}
+					what = functions // files may be in it already
+				}
+			}
+			if what != nothing {
+				pending = max(pending, what)
 				timer.Reset(settle)
 			}
 		case err, ok := <-w.Errors:
 			if !ok {
 				return
 			}
-			fmt.Fprintln(r.err, "pylon: watching the manifest:", err)
+			fmt.Fprintln(r.err, "pylon: watching the app:", err)
 		case <-timer.C:
-			r.reload(ctx)
+			if pending == everything || !r.running() {
+				r.reload(ctx)
+			} else {
+				r.reloadFunctions()
+			}
+			pending = nothing
 		}
 	}
+}
+
+func (r *reloader) running() bool {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.app != nil
+}
+
+// reloadFunctions puts the functions of now into the running app.
+func (r *reloader) reloadFunctions() {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	if err := r.app.ReloadFunctions(); err != nil {
+		printError(err)
+		fmt.Fprintln(r.err, "pylon: the functions go on as they were")
+		return
+	}
+	fmt.Fprintln(r.out, "functions reloaded")
 }
 
 // reload starts the app anew from its files. A declaration with problems, or one
