@@ -3,7 +3,6 @@ package function
 import (
 	"context"
 	"encoding/json"
-	"log/slog"
 	"sync"
 	"time"
 
@@ -256,6 +255,3 @@ func (c *call) ask(a quickjs.Args) error {
 	c.queue = append(c.queue, q)
 	return nil
 }
-
-// logged keeps a line of the handler's log for the call's trace.
-func (c *call) logged(level slog.Level, text string) { c.trace.log(level, text) }

@@ -33,4 +33,7 @@ func consoleLine(c *call, args quickjs.Args) (any, error) {
 func (c *call) console(level slog.Level, text string) {
 	c.host.log.LogAttrs(context.Background(), level, text,
 		slog.String("function", c.name), slog.String("request_id", c.requestID))
+	if c.trace != nil {
+		c.trace.log(level, text)
+	}
 }

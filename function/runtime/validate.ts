@@ -199,15 +199,17 @@ class Check {
   }
 
   union(x: Validator & { kind: "union" }, value: unknown, path: string): unknown {
+    let nearest: Problem[] | undefined;
     for (const member of x.members) {
       const alone = new Check();
       const got = alone.check(member, value, path);
       if (alone.problems.length === 0) return got;
+      if (alike(member, value) && (nearest === undefined || alone.problems.length < nearest.length)) nearest = alone.problems;
     }
-    // The one that was meant can say more.
-    const near = x.members.filter((m) => alike(m, value));
-    if (value !== undefined && near.length === 1) return this.check(near[0], value, path);
-    return this.not(path, wanted(x), value);
+    // The one that was meant, which is the one with the fewest problems, can say more.
+    if (value === undefined || nearest === undefined) return this.not(path, wanted(x), value);
+    this.problems.push(...nearest.slice(0, maxProblems - this.problems.length));
+    return missing;
   }
 }
 

@@ -147,6 +147,9 @@ func Build(o Options, host HostFunc, scripts ...Script) (*Image, error) {
 				return err
 			}
 		}
+		if vm.rejected > 0 {
+			return &Error{Name: "UnhandledRejection", Message: vm.reason}
+		}
 		return vm.captureGuest(im)
 	})
 	if err != nil {
