@@ -1,7 +1,7 @@
 // console (Console §1), to the host's log.
 
 import { sync } from "../host.ts";
-import { isArray, keys, stringifyJSON } from "./builtin.ts";
+import { isArray, isView, keys, stringifyJSON } from "./builtin.ts";
 import { inspect, type Options } from "./inspect.ts";
 import { performance } from "./performance.ts";
 
@@ -86,8 +86,8 @@ function since(label: string): string | undefined {
 
 // table is a column for each property and a line for each row, as plain text.
 function table(data: any, columns?: string[]): string {
-  const rows: [string, any][] = isArray(data)
-    ? Array.from(data.slice(0, 200), (v, i) => [`${i}`, v])
+  const rows: [string, any][] = isArray(data) || (isView(data) && !(data instanceof DataView))
+    ? Array.from((data as any).slice(0, 200), (v, i) => [`${i}`, v])
     : keys(data).slice(0, 200).map((k) => [k, data[k]]);
   const isRow = (v: unknown): v is object => typeof v === "object" && v !== null;
   const names = columns ?? [...new Set(rows.flatMap(([, v]) => (isRow(v) ? keys(v) : [])))].slice(0, 50);
