@@ -59,9 +59,13 @@ func Check(dir string, getenv func(string) string) (notices []manifest.Problem, 
 
 func declare(dir string, getenv func(string) string) (*declared, error) {
 	file := filepath.Join(dir, ManifestName)
-	m, err := manifest.Load(file)
+	written, err := function.Declare(function.Build{Dir: dir, Getenv: getenv})
+	if err != nil {
+		return nil, err
+	}
+	m, err := manifest.LoadWith(file, written)
 	if errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("no %s in %s; `pylon init NAME` makes a new app", ManifestName, dir)
+		return nil, fmt.Errorf("no %s and no app.ts in %s; `pylon init NAME` makes a new app", ManifestName, dir)
 	}
 	if err != nil {
 		return nil, err

@@ -2,6 +2,8 @@ package pylon
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 
 	"github.com/pylon-go/pylon/function"
 	"github.com/pylon-go/pylon/plugin"
@@ -54,6 +56,15 @@ func Action[Args, Result any](name string, auth Auth, run func(c *Ctx, args Args
 // answers its result as JSON.
 func (a *App) Call(ctx context.Context, name string, args []byte) ([]byte, error) {
 	return a.function.Call(ctx, function.Request{Name: name, Args: args})
+}
+
+// Callback implements [plugin.Callbacks].
+func (a *App) Callback(ctx context.Context, c plugin.Callback, args ...any) (json.RawMessage, error) {
+	in, err := json.Marshal(args)
+	if err != nil {
+		return nil, fmt.Errorf("the arguments of %s: %w", c.Key(), err)
+	}
+	return a.function.Callback(ctx, c.Key(), in)
 }
 
 // wireFunctions makes the host of the app's functions.

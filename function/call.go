@@ -123,7 +123,13 @@ func timeout(name string, limit time.Duration) error {
 
 // run takes the call from its start to its result.
 func (c *call) run() (string, error) {
-	if err := c.enter("start", c.name, string(c.request.Args), c.describeCaller(), c.request.Body); err != nil {
+	var err error
+	if c.request.callback {
+		err = c.enter("callback", c.name, string(c.request.Args))
+	} else {
+		err = c.enter("start", c.name, string(c.request.Args), c.describeCaller(), c.request.Body)
+	}
+	if err != nil {
 		return "", err
 	}
 	begin, err := c.loop()

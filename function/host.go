@@ -204,6 +204,7 @@ type Request struct {
 	background time.Duration // the time limit of a scheduled call
 	once       string        // id of a scheduled call, to run its mutation once
 	depth      int
+	callback   bool // not a function but one that app.ts gave to a plugin
 }
 
 // HTTPRequest is the head of a request to an action's own route.
@@ -271,6 +272,18 @@ func article(t Type) string {
 		return "an action"
 	}
 	return "a " + string(t)
+}
+
+// Callback runs a function that app.ts gave to a plugin, as an action of the actor in
+// ctx. args is a JSON array.
+func (h *Host) Callback(ctx context.Context, key string, args []byte) (result []byte, err error) {
+	info := &Info{Name: key, Type: Action, Auth: AuthInternal}
+	t := h.traces.begin(h.clock.Now(), info, store.ActorFrom(ctx))
+	defer func() {
+		h.traces.end(t, h.clock.Now(), err)
+		h.metrics.called(ctx, info, h.clock.Since(t.StartedAt), err)
+	}()
+	return h.callScript(ctx, h.program.Load(), info, Request{Name: key, Args: args, callback: true}, t)
 }
 
 // permit asks whether the actor may call the function.

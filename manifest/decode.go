@@ -8,6 +8,9 @@ import (
 	"strings"
 )
 
+// CallbackKey marks an object that stands for a function of app.ts.
+const CallbackKey = "$callback"
+
 // Unmarshaler is implemented by types that read themselves.
 type Unmarshaler interface {
 	UnmarshalManifest(n Node, problems *Problems)
@@ -111,7 +114,11 @@ func (n Node) is(want Kind, ps *Problems) bool {
 	if n.Kind() == want {
 		return true
 	}
-	ps.Add(n.Problem("WRONG_TYPE", "must be %s, is %s", want, n.Kind()))
+	is := string(n.Kind())
+	if !n.Get(CallbackKey).IsZero() {
+		is = "a function"
+	}
+	ps.Add(n.Problem("WRONG_TYPE", "must be %s, is %s", want, is))
 	return false
 }
 

@@ -16,6 +16,8 @@ type document struct {
 	file  string
 	data  []byte
 	lines []int // where each line begins
+	// locate says where a path was written, of a document that nobody wrote as it is.
+	locate func(path string) Place
 }
 
 func newDocument(file string, data []byte) *document {
@@ -194,6 +196,10 @@ func (n Node) Problem(code, format string, args ...any) *Problem {
 		p.File = n.doc.file
 	}
 	p.Line, p.Col = n.Pos()
+	if n.doc != nil && n.doc.locate != nil {
+		at := n.doc.locate(n.path)
+		p.File, p.Line, p.Col = at.File, at.Line, at.Col
+	}
 	return p
 }
 

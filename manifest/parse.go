@@ -17,6 +17,14 @@ const (
 
 // Load reads and checks a manifest file. A wrong manifest's error is a [*Problems].
 func Load(file string) (*Manifest, error) {
+	data, err := readFile(file)
+	if err != nil {
+		return nil, err
+	}
+	return Parse(file, data)
+}
+
+func readFile(file string) ([]byte, error) {
 	fi, err := os.Stat(file)
 	if err != nil {
 		return nil, err
@@ -24,11 +32,7 @@ func Load(file string) (*Manifest, error) {
 	if fi.Size() > maxFile {
 		return nil, fmt.Errorf("%s is larger than %d MiB", file, maxFile>>20)
 	}
-	data, err := os.ReadFile(file)
-	if err != nil {
-		return nil, err
-	}
-	return Parse(file, data)
+	return os.ReadFile(file)
 }
 
 // Parse reads and checks a manifest. file is its name in problems. A wrong
@@ -38,6 +42,11 @@ func Parse(file string, data []byte) (*Manifest, error) {
 	if err != nil {
 		return nil, err
 	}
+	return decode(file, root)
+}
+
+// decode reads and checks a whole manifest.
+func decode(file string, root Node) (*Manifest, error) {
 	problems := &Problems{}
 	m := &Manifest{File: file, Root: root}
 	root.Decode(m, problems)

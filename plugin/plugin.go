@@ -139,6 +139,9 @@ type Host interface {
 	// net_guard is on.
 	Outbound() *Outbound
 
+	// Callback runs functions that app.ts gave to the plugin.
+	Callbacks
+
 	Clock() clockwork.Clock
 	Logger() *slog.Logger
 	Meter() metric.Meter
