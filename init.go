@@ -15,6 +15,23 @@ import (
 //go:embed init.manifest.json
 var initManifest string
 
+// The functions of a new app.
+const (
+	initAdd = `import { mutation, v } from "@pylonsync/functions";
+
+// POST /api/fn/addNote {"text":"..."}
+export default mutation({
+  args: { text: v.string({ min: 1, max: 1000 }) },
+  handler: (ctx, { text }) => ctx.db.insert("Note", { text, ownerId: ctx.auth.userId! }),
+});
+`
+	initList = `import { query } from "@pylonsync/functions";
+
+// POST /api/fn/openNotes: what one has still to do, the newest first.
+export default query((ctx) => ctx.db.query("Note", { ownerId: ctx.auth.userId!, done: false, $order: { createdAt: "desc" } }));
+`
+)
+
 var appName = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,62}$`)
 
 // Init makes a small working app in a new folder, named like the app, and answers
@@ -30,7 +47,9 @@ func Init(dir string) ([]string, error) {
 	files := []struct{ path, content string }{
 		{ManifestName, strings.ReplaceAll(initManifest, "APP_NAME", name)},
 		{"pylon.schema.json", string(ManifestSchema()) + "\n"},
-		{".gitignore", ".pylon/\n"},
+		{filepath.Join("functions", "addNote.ts"), initAdd},
+		{filepath.Join("functions", "openNotes.ts"), initList},
+		{".gitignore", ".pylon/\nnode_modules/\n"},
 		// Editors read .json without comments unless they are told.
 		{filepath.Join(".vscode", "settings.json"), "{\n  \"files.associations\": { \"" + ManifestName + "\": \"jsonc\" }\n}\n"},
 	}
@@ -45,7 +64,11 @@ func Init(dir string) ([]string, error) {
 		}
 		written = append(written, path)
 	}
-	return written, nil
+	declarations, err := Codegen(dir)
+	for _, f := range declarations {
+		written = append(written, filepath.Join(dir, filepath.FromSlash(f)))
+	}
+	return written, err
 }
 
 // ManifestSchema is the JSON Schema of manifests with the registered plugins.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -56,6 +57,7 @@ func dev(c *cobra.Command, dir string, at *address) error {
 	if madeUp {
 		fmt.Fprintf(out, "admin token for this run: %s\n", token)
 	}
+	declareTypes(app, log)
 	r := &reloader{opts: opts, app: app, out: out, err: c.ErrOrStderr()}
 	r.opts.AdminToken = token // a reload keeps it
 	watcher, err := fsnotify.NewWatcher()
@@ -218,7 +220,15 @@ func (r *reloader) reload(ctx context.Context) {
 		fmt.Fprintln(r.err, "pylon: the app is not running until this is mended")
 		return
 	}
+	declareTypes(app, r.opts.Logger)
 	fmt.Fprintln(r.out, "reloaded")
+}
+
+// declareTypes keeps what editors know of the app up to date. The app runs without.
+func declareTypes(app *pylon.App, log *slog.Logger) {
+	if _, err := app.Codegen(); err != nil {
+		log.Warn("the type declarations could not be written", "error", err)
+	}
 }
 
 func (r *reloader) stop() error {

@@ -30,7 +30,7 @@ func main() {
 		Version:       version,
 	}
 	root.SetVersionTemplate("pylon {{.Version}}\n")
-	root.AddCommand(devCommand(), serveCommand(), initCommand(), checkCommand(), schemaCommand(),
+	root.AddCommand(devCommand(), serveCommand(), initCommand(), checkCommand(), codegenCommand(), schemaCommand(),
 		pluginsCommand(), migrateCommand(), backupCommand(), dbCommand(), webhooksCommand(), versionCommand())
 	if err := root.ExecuteContext(ctx); err != nil {
 		printError(err)
