@@ -9,7 +9,7 @@ RACE := queue policy manifest store plugin plugins api auth function bench/load
 SMOKE_FUZZTIME := 3s
 FUZZTIME := 1m
 
-.PHONY: help build test lint fmt services fuzz bench bench-writes bench-webhooks bench-postgres bench-cache crash unit race fuzz-smoke
+.PHONY: help build test lint fmt services fuzz bench bench-writes bench-webhooks bench-postgres bench-cache bench-functions crash unit race fuzz-smoke
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,7 +42,7 @@ fmt: ## format all Go files
 services: ## install what tests need and this machine lacks
 	scripts/services
 
-bench: bench-writes bench-webhooks bench-postgres bench-cache ## all benchmarks
+bench: bench-writes bench-webhooks bench-postgres bench-cache bench-functions ## all benchmarks
 	go test -run '^$$' -bench . -benchmem ./...
 
 bench-writes: ## Pylon's reads and writes beside a bare server and PocketBase
@@ -53,6 +53,11 @@ bench-webhooks: ## deliveries from write to receiver beside a bare loop of POSTs
 
 bench-postgres: ## writes and deliveries on PostgreSQL beside a bare pgx server and a bare loop of POSTs
 	go run ./bench/postgres
+
+bench-functions: ## functions over HTTP beside the plain routes, cold start, costs inside the process
+	go run ./bench/functions
+	go test -run '^$$' -bench . -benchmem ./internal/quickjs
+	PYLON_TEST_ENGINE=sqlite go test -run '^$$' -bench 'Calls|Load' -benchmem ./function
 
 bench-cache: ## the cache's engine beside otter and a strict LRU
 	go run ./bench/cache

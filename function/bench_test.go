@@ -50,6 +50,36 @@ func BenchmarkCalls(b *testing.B) {
 	})
 }
 
+// As 64 connections do it: each has its own goroutine, and calls wait for each other's commits.
+func BenchmarkInsert64(b *testing.B) {
+	a := newApp(b, map[string]string{"add": `export default mutation({ handler: (ctx, args) => ctx.db.insert("Other", args) })`})
+	ctx := store.WithActor(context.Background(), alice)
+	e := a.db.Schema().Entity("Other")
+	for name, insert := range map[string]func() error{
+		"function": func() error { _, err := a.Call(ctx, Request{Name: "add", Args: []byte(`{"itemId":"x"}`)}); return err },
+		"go": func() error {
+			return a.db.Update(store.WithActor(ctx, store.System("bench")), func(tx *store.Tx) error {
+				p, err := store.DecodePatch(e, []byte(`{"itemId":"x"}`), true)
+				if err == nil {
+					_, err = tx.Insert(p)
+				}
+				return err
+			})
+		},
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.SetParallelism(32)
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					if err := insert(); err != nil {
+						b.Error(err)
+					}
+				}
+			})
+		})
+	}
+}
+
 func BenchmarkLoad(b *testing.B) {
 	files := map[string]string{}
 	for _, name := range []string{"a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m", "n", "o", "p", "q", "r", "s", "t"} {

@@ -24,7 +24,7 @@ import (
 
 // Options of an engine; zero values get the defaults.
 type Options struct {
-	// Memory bounds what scripts may allocate, in bytes; 64 MiB, and 192 MiB at most.
+	// Memory bounds what scripts may allocate, in bytes; 64 MiB.
 	Memory int
 	// Stack bounds the depth of calls, in bytes of the engine's own stack; 256 KiB,
 	// about 1000 calls. The engine's frames in Go are some ten times larger.
@@ -40,8 +40,6 @@ type Options struct {
 const (
 	stackEnd = 1 << 20
 	maxStack = stackEnd - 64<<10
-	// maxMemory leaves room below what qjs keeps track of.
-	maxMemory = 192 << 20
 )
 
 // HostFunc answers the scripts' calls of the global function __host. What it returns
@@ -111,9 +109,6 @@ type VM struct {
 func Build(o Options, host HostFunc, scripts ...Script) (*Image, error) {
 	if o.Memory == 0 {
 		o.Memory = 64 << 20
-	}
-	if o.Memory > maxMemory {
-		return nil, fmt.Errorf("an engine has at most %d MiB", maxMemory>>20)
 	}
 	if o.Stack == 0 {
 		o.Stack = 256 << 10
@@ -222,18 +217,35 @@ func (vm *VM) Reset() {
 		mem = append(make([]byte, 0, size), mem[:size]...)
 	}
 	mem = mem[:size]
-	for page, dirty := range vm.m.Dirty[stackEnd>>qjs.PageBits : size>>qjs.PageBits] {
-		if dirty != 0 {
-			vm.m.Dirty[stackEnd>>qjs.PageBits+page] = 0
-			from := page << qjs.PageBits
-			// A store may have crossed into the next page.
-			copy(mem[stackEnd+from:], vm.image.memory[from:min(from+1<<qjs.PageBits+8, len(vm.image.memory))])
-		}
-	}
+	vm.putBack(mem[stackEnd:])
 	*vm.m.Slice() = mem
 	vm.interrupt.Store(false)
 	vm.rejected = 0
 	vm.Host = nil
+}
+
+// putBack copies the image over those pages of mem that were written since the last time.
+func (vm *VM) putBack(mem []byte) {
+	dirty, image := &vm.m.Dirty, vm.image.memory
+	const pageSize = 1 << qjs.PageBits
+	for at := 0; at < len(image); at += 8 * pageSize { // eight flags at a time
+		first := (stackEnd + at) >> qjs.PageBits % len(dirty)
+		if binary.NativeEndian.Uint64(dirty[first:first+8]) == 0 {
+			continue
+		}
+		for i := range 8 {
+			if from := at + i*pageSize; dirty[first+i] != 0 && from < len(image) {
+				// A store may have crossed into the next page.
+				copy(mem[from:], image[from:min(from+pageSize+8, len(image))])
+			}
+		}
+		if len(image) <= len(dirty)*pageSize { // otherwise flags stand for several pages
+			clear(dirty[first : first+8])
+		}
+	}
+	if len(image) > len(dirty)*pageSize {
+		clear(dirty[:])
+	}
 }
 
 // Save is the engine's state between two calls, for Restore.

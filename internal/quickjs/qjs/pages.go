@@ -1,13 +1,13 @@
 package qjs
 
-// PageBits is the size of a page of [Module.Dirty], as a power of two.
-const PageBits = 12
+// PageBits is the size of a page of [Module.Dirty], as a power of two: small, because
+// what a call touches lies scattered.
+const PageBits = 8
 
 // pages notes which pages of the memory were written. It is not part of what wasm2go
 // makes; generate.sh has the stores call it.
 type pages struct {
-	// Dirty has a byte for each page of 4 KiB, of the first 256 MiB: more than an engine
-	// may have.
+	// Dirty has a byte for each page of 256 bytes, modulo 16 MiB.
 	Dirty [1 << 16]byte
 }
 

@@ -133836,7 +133836,7 @@ func load16[T uint32 | uint64](mem []byte, addr T) uint16 {
 
 //go:nosplit
 func store16[T uint32 | uint64](m *Module, addr T, val uint16) {
-	m.Dirty[uint16(uint64(addr)>>12)] = 1
+	m.Dirty[uint16(uint64(addr)>>PageBits)] = 1
 	mem := m.memory
 	if !unalignedOK {
 		a := uint64(addr)
@@ -133866,7 +133866,7 @@ func load32[T uint32 | uint64](mem []byte, addr T) uint32 {
 
 //go:nosplit
 func store32[T uint32 | uint64](m *Module, addr T, val uint32) {
-	m.Dirty[uint16(uint64(addr)>>12)] = 1
+	m.Dirty[uint16(uint64(addr)>>PageBits)] = 1
 	mem := m.memory
 	if !unalignedOK {
 		a := uint64(addr)
@@ -133896,7 +133896,7 @@ func load64[T uint32 | uint64](mem []byte, addr T) uint64 {
 
 //go:nosplit
 func store64[T uint32 | uint64](m *Module, addr T, val uint64) {
-	m.Dirty[uint16(uint64(addr)>>12)] = 1
+	m.Dirty[uint16(uint64(addr)>>PageBits)] = 1
 	mem := m.memory
 	if !unalignedOK {
 		a := uint64(addr)
