@@ -102,6 +102,9 @@ func (p *Plugin) sealWith2(ctx context.Context, fresh string, fn func(*sealing, 
 		return err
 	}
 	p.wasUnsigned = state[stateKid] == ""
+	if kid := state[stateKid]; kid != "" && !slices.ContainsFunc(p.keys, func(k *key) bool { return k.kid == kid }) {
+		return unknownKid(kid)
+	}
 	origin := state[stateOrigin]
 	if origin == "" {
 		origin = fresh
@@ -174,15 +177,12 @@ func (s *sealing) setState(key, value string) error {
 // rotate hands the log over from one key to the next: the event and the tree head
 // that contains it are signed with both.
 func (p *Plugin) rotate(s *sealing, from string) error {
-	if len(p.keys) == 0 {
-		return errors.New("the log is signed: signing_key_env must name its key")
-	}
 	e := rotatedEvent{From: from, To: p.kid(), ToKey: p.signer.vkey}
 	var old []*key
 	if from != "" {
 		i := slices.IndexFunc(p.keys, func(k *key) bool { return k.kid == from })
 		if i < 0 {
-			return fmt.Errorf("the signing key is another one than before (%s): name the old key in signing_key_env after the new one, so that both can sign the change", from)
+			return unknownKid(from)
 		}
 		e.FromKey = p.signersOf[i].vkey
 		old = append(old, p.keys[i])
@@ -192,6 +192,10 @@ func (p *Plugin) rotate(s *sealing, from string) error {
 		return err
 	}
 	return s.setState(stateKid, p.kid())
+}
+
+func unknownKid(kid string) error {
+	return fmt.Errorf("the log was signed with the key %s, which is not in signing_key_env: name the old key in signing_key_env after the new one, so that both can sign the change", kid)
 }
 
 // enter makes this process a writer.

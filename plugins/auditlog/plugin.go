@@ -11,6 +11,7 @@ package auditlog
 import (
 	"context"
 	_ "embed"
+	"errors"
 	"log/slog"
 	"net/http"
 	"sync"
@@ -169,9 +170,15 @@ func (p *Plugin) Stop(ctx context.Context) error {
 	p.running.Wait()
 	p.stop = nil
 	err := p.sealBatch(ctx, closedClean, nil, true)
-	if err == nil {
-		err = p.publisher.publish(ctx)
+	switch {
+	case errors.Is(err, errHalted): // there was an alarm
+		err = nil
+	case err == nil:
+		if p.publisher.publish(ctx) != nil { // logged; the next start publishes it
+			p.log.Warn("the last tree head of the audit log did not reach every anchor")
+		}
 	}
+	p.running.Wait() // alerts
 	p.client.CloseIdleConnections()
 	return err
 }

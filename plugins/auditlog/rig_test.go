@@ -319,3 +319,5 @@ func (r *rig) user(name string) (token, id string) {
 	}
 	return got.Token, got.UserID
 }
+
+func clockAt(t time.Time) *clockwork.FakeClock { return clockwork.NewFakeClockAt(t) }

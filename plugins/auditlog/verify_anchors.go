@@ -118,18 +118,30 @@ func (v *Verification) silent(anchor string, heads []head) {
 // backdated looks for entries with a time at which they cannot have been written:
 // before an anchor had the tree without them, or after one had the tree with them.
 func (v *Verification) backdated(heads []head) {
-	first := map[int64]time.Time{} // when the first anchor had the size
-	for _, h := range heads {
-		if at, ok := first[h.Size]; !ok || h.at.Before(at) {
-			first[h.Size] = h.at
+	// without is the latest time at which an anchor had a tree of at most that size,
+	// with the earliest at which one had a tree of at least that size.
+	without := func(size int64) (at time.Time) {
+		for _, h := range heads { // by size
+			if h.Size <= size && h.at.After(at) {
+				at = h.at
+			}
 		}
+		return at
+	}
+	with := func(size int64) (at time.Time) {
+		for _, h := range heads {
+			if h.Size >= size && (at.IsZero() || h.at.Before(at)) {
+				at = h.at
+			}
+		}
+		return at
 	}
 	for to, t := range v.Times {
-		if at, ok := first[t.From]; ok && t.From > 0 && t.Low.Before(at.Add(-clockSlack)) {
+		if at := without(t.From); !at.IsZero() && t.Low.Before(at.Add(-clockSlack)) {
 			leaf := t.LowLeaf
 			v.Report.find(Finding{Code: codeBackdated, ID: t.LowID, Leaf: &leaf, Detail: fmt.Sprintf("it says %s, but was not in the log at %s", t.Low.Format(time.RFC3339), at.UTC().Format(time.RFC3339))})
 		}
-		if at, ok := first[to]; ok && t.High.After(at.Add(clockSlack)) {
+		if at := with(to); !at.IsZero() && t.High.After(at.Add(clockSlack)) {
 			leaf := t.HighLeaf
 			v.Report.find(Finding{Code: codeBackdated, ID: t.HighID, Leaf: &leaf, Detail: fmt.Sprintf("it says %s, but was in the log at %s", t.High.Format(time.RFC3339), at.UTC().Format(time.RFC3339))})
 		}
