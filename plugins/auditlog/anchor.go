@@ -74,6 +74,10 @@ func (u *publisher) run(ctx context.Context) {
 		case <-u.wake:
 			idle.Stop()
 		case <-idle.Chan():
+			// What is not sealed yet is older than what the anchor will note.
+			if u.p.Seal(ctx) != nil {
+				continue // the sealer tells
+			}
 			u.mu.Lock()
 			clear(u.done)
 			u.mu.Unlock()

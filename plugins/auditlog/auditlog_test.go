@@ -50,7 +50,7 @@ func TestEveryWriteLeavesAnEntry(t *testing.T) {
 func TestNothingIsRecordedOfWhatIsRolledBack(t *testing.T) {
 	r := newRig(t, signed)
 	r.insert("Order", `{"n":1}`)
-	if status, body := r.as(admin, "POST", "/api/transact", `{"ops":[{"op":"insert","entity":"Order","data":{"n":2}},{"op":"update","entity":"Order","id":"nothing","data":{"n":3}}]}`); status/100 == 2 {
+	if status, body := r.as(admin, "POST", "/api/transact", `[{"op":"insert","entity":"Order","data":{"n":2}},{"op":"update","entity":"Order","id":"nothing","data":{"n":3}}]`); status/100 == 2 {
 		t.Fatal(status, body)
 	}
 	r.insert("Order", `{"n":4}`)

@@ -201,3 +201,13 @@ func ulidTime(id string) (time.Time, bool) {
 	}
 	return time.UnixMilli(ms).UTC(), true
 }
+
+// ulidAt is the least id of a moment.
+func ulidAt(at time.Time) string {
+	const digits = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+	b := []byte("00000000000000000000000000")
+	for i, ms := 9, max(0, at.UnixMilli()); i >= 0; i, ms = i-1, ms>>5 {
+		b[i] = digits[ms&31]
+	}
+	return string(b)
+}

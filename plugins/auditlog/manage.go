@@ -190,16 +190,15 @@ func (p *Plugin) Prune(ctx context.Context, req PruneRequest) (*Pruned, error) {
 	}
 	ctx = store.WithActor(ctx, store.System(name))
 	out := &Pruned{}
-	cut := store.ID(store.NewID(p.clock.Now().AddDate(0, 0, -req.Days)))
+	cut := store.Time(p.clock.Now().AddDate(0, 0, -req.Days))
 	err := p.db.View(ctx, func(tx *store.Tx) error {
 		// The first entry that is young enough ends what is pruned.
-		return tx.Query("SELECT min(idx) FROM "+leafTable+" WHERE audit_id >= ?", []store.Value{cut}, func(r store.Rows) error {
-			out.Before = r.Value(0, store.TypeInt).Int()
-			if r.Value(0, store.TypeInt).IsNull() {
-				out.Before = -1
-			}
-			return nil
-		})
+		out.Before = -1
+		return tx.Query("SELECT l.idx FROM "+leafTable+" l JOIN "+store.Quote(entityName)+" a ON a.id = l.audit_id WHERE a."+store.Quote("createdAt")+" >= ? ORDER BY l.idx LIMIT 1",
+			[]store.Value{cut}, func(r store.Rows) error {
+				out.Before = r.Value(0, store.TypeInt).Int()
+				return nil
+			})
 	})
 	if err != nil {
 		return nil, err

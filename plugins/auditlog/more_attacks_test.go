@@ -198,7 +198,7 @@ func TestAKilledServerIsNoAlarm(t *testing.T) { // 36, the quick part
 	r := newRig(t, signed)
 	for i := range 5 {
 		r.insert("Order", fmt.Sprintf(`{"n":%d}`, i))
-		r.as(admin, "POST", "/api/transact", `{"ops":[{"op":"insert","entity":"Order","data":{"n":2}},{"op":"update","entity":"Order","id":"nothing","data":{"n":3}}]}`)
+		r.as(admin, "POST", "/api/transact", `[{"op":"insert","entity":"Order","data":{"n":2}},{"op":"update","entity":"Order","id":"nothing","data":{"n":3}}]`)
 		id := r.insert("Order", fmt.Sprintf(`{"n":%d}`, i))
 		r.patch("Order", id, `{"n":100}`)
 		r.crash()

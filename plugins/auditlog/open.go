@@ -223,7 +223,7 @@ func (p *Plugin) openWriter(ctx context.Context) error {
 func (p *Plugin) floorIDs(ctx context.Context) error {
 	p.floor = time.Time{}
 	return p.db.View(ctx, func(tx *store.Tx) error {
-		latest := store.ID(store.NewID(p.clock.Now().Add(24 * time.Hour))) // what is younger is not ours
+		latest := store.ID(ulidAt(p.clock.Now().Add(24 * time.Hour))) // what is younger is not ours
 		return tx.Query("SELECT id FROM "+store.Quote(entityName)+" WHERE id < ? ORDER BY id DESC LIMIT 1", []store.Value{latest}, func(r store.Rows) error {
 			if at, ok := ulidTime(r.Value(0, store.TypeID).Str()); ok {
 				p.floor = at.Add(time.Millisecond)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"sort"
 	"strings"
 	"time"
 )
@@ -118,21 +119,32 @@ func (v *Verification) silent(anchor string, heads []head) {
 // backdated looks for entries with a time at which they cannot have been written:
 // before an anchor had the tree without them, or after one had the tree with them.
 func (v *Verification) backdated(heads []head) {
-	// without is the latest time at which an anchor had a tree of at most that size,
-	// with the earliest at which one had a tree of at least that size.
+	if len(heads) == 0 {
+		return
+	}
+	// by size: the latest time up to here, and the earliest from here on
+	latest, earliest := make([]time.Time, len(heads)), make([]time.Time, len(heads))
+	for i, h := range heads {
+		latest[i] = h.at
+		if i > 0 && latest[i-1].After(h.at) {
+			latest[i] = latest[i-1]
+		}
+	}
+	for i := len(heads) - 1; i >= 0; i-- {
+		earliest[i] = heads[i].at
+		if i+1 < len(heads) && earliest[i+1].Before(heads[i].at) {
+			earliest[i] = earliest[i+1]
+		}
+	}
 	without := func(size int64) (at time.Time) {
-		for _, h := range heads { // by size
-			if h.Size <= size && h.at.After(at) {
-				at = h.at
-			}
+		if i := sort.Search(len(heads), func(i int) bool { return heads[i].Size > size }); i > 0 {
+			at = latest[i-1]
 		}
 		return at
 	}
 	with := func(size int64) (at time.Time) {
-		for _, h := range heads {
-			if h.Size >= size && (at.IsZero() || h.at.Before(at)) {
-				at = h.at
-			}
+		if i := sort.Search(len(heads), func(i int) bool { return heads[i].Size >= size }); i < len(heads) {
+			at = earliest[i]
 		}
 		return at
 	}
