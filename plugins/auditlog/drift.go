@@ -48,7 +48,7 @@ func (p *Plugin) drift(ctx context.Context, r *recorder, report *Report) error {
 	ctx = store.WithActor(ctx, store.System(name))
 	return p.db.View(ctx, func(tx *store.Tx) error {
 		var since time.Time
-		if err := tx.Query("SELECT min(a."+store.Quote("createdAt")+") FROM "+leafTable+" l JOIN "+store.Quote(entityName)+" a ON a.id = l.audit_id WHERE l.audit_id IS NOT NULL AND l.entity=?",
+		if err := tx.Query("SELECT min(a."+store.Quote("createdAt")+") FROM "+store.Quote(entityName)+" a WHERE a."+store.Quote("entity")+"=?",
 			[]store.Value{store.String(r.entity.Name)}, func(rows store.Rows) error {
 				since = rows.Value(0, store.TypeDatetime).Time()
 				return nil
@@ -90,7 +90,7 @@ func (p *Plugin) unsealedOf(tx *store.Tx, entity string) (map[string]bool, error
 		floor = min(floor, before)
 	}
 	w.mu.Unlock()
-	err := tx.Query("SELECT a."+store.Quote("rowId")+" FROM "+store.Quote(entityName)+" a WHERE a.id >= ? AND a."+store.Quote("entity")+"=? AND NOT EXISTS (SELECT 1 FROM "+leafTable+" l WHERE l.audit_id = a.id)",
+	err := tx.Query("SELECT a."+store.Quote("rowId")+" FROM "+store.Quote(entityName)+" a WHERE a.id >= ? AND a."+store.Quote("entity")+"=? AND NOT EXISTS (SELECT 1 FROM "+leafTable+" l WHERE "+leafOfEntry+")",
 		[]store.Value{store.ID(floor), store.String(entity)}, func(r store.Rows) error {
 			rows[r.Value(0, store.TypeString).Str()] = true
 			return nil
@@ -98,14 +98,14 @@ func (p *Plugin) unsealedOf(tx *store.Tx, entity string) (map[string]bool, error
 	return rows, err
 }
 
-const lastQueryTail = " FROM " + leafTable + " l JOIN \"" + entityName + "\" a ON a.id = l.audit_id WHERE l.audit_id IS NOT NULL AND l.entity=? AND l.row_id=? ORDER BY l.idx DESC"
+const lastQueryTail = " FROM " + leafTable + " l JOIN \"" + entityName + "\" a ON a.id = l.audit_id WHERE l.row_key=? AND a.\"entity\"=? AND a.\"rowId\"=? ORDER BY l.idx DESC"
 
 var lastQuery = "SELECT a.id, a." + store.Quote("writer") + ", a." + store.Quote("createdAt") + ", a." + store.Quote("operation") + ", a." + store.Quote("after") + ", a." + store.Quote("outcome") + lastQueryTail
 
 // lastOf are the entries that may be the newest of a row: where servers write side
 // by side, the order of their leaves is not exactly that of their commits.
 func lastOf(tx *store.Tx, entity, rowID string) (all []last, erased bool, err error) {
-	err = tx.Query(lastQuery, []store.Value{store.String(entity), store.String(rowID)}, func(r store.Rows) error {
+	err = tx.Query(lastQuery, []store.Value{rowKey(entity, rowID), store.String(entity), store.String(rowID)}, func(r store.Rows) error {
 		if r.Value(5, store.TypeString).Str() != outcomeOK {
 			return nil
 		}
@@ -154,7 +154,7 @@ func (p *Plugin) driftOf(tx *store.Tx, r *recorder, row *store.Row, since time.T
 // vanished looks for rows that are gone without an entry.
 func (p *Plugin) vanished(tx *store.Tx, r *recorder, there, unsealed map[string]bool, report *Report) error {
 	var gone []string
-	if err := tx.Query("SELECT DISTINCT row_id FROM "+leafTable+" WHERE audit_id IS NOT NULL AND entity=?", []store.Value{store.String(r.entity.Name)}, func(rows store.Rows) error {
+	if err := tx.Query("SELECT DISTINCT a."+store.Quote("rowId")+" FROM "+store.Quote(entityName)+" a WHERE a."+store.Quote("entity")+"=?", []store.Value{store.String(r.entity.Name)}, func(rows store.Rows) error {
 		if id := rows.Value(0, store.TypeString).Str(); !there[id] && !unsealed[id] {
 			gone = append(gone, id)
 		}

@@ -1,7 +1,6 @@
 package auditlog
 
 import (
-	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
@@ -10,6 +9,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/mod/sumdb/tlog"
@@ -22,9 +22,10 @@ import (
 // the same bytes. A null has a length that no text has.
 
 const (
-	bodyVersion  = "pylon.audit.v1"
-	eventVersion = "pylon.audit.event.v1"
-	null         = ^uint32(0)
+	bodyVersion   = "pylon.audit.v1"
+	eventVersion  = "pylon.audit.event.v1"
+	commitVersion = "pylon.audit.commit.v1"
+	null          = ^uint32(0)
 )
 
 func appendText(dst []byte, s string) []byte {
@@ -77,13 +78,14 @@ func appendLeaf(body []byte, signature store.Value) []byte {
 const saltSize = 16
 
 // commitments are those to before, to after and to ip and user agent, with a dot
-// between them and - for what is null. Once the salt is erased, nobody can tell
-// what they were made from.
+// between them and - for what is null: SHA-256 over what it is, the salt and the
+// values. Once the salt is erased, nobody can tell what they were made from.
 func commitments(salt []byte, v []store.Value) string {
-	mac := hmac.New(sha256.New, salt)
-	var sum [sha256.Size]byte
-	out := make([]byte, 0, 3*base64.RawURLEncoding.EncodedLen(sha256.Size)+2)
-	var buf []byte
+	var out [3*43 + 2]byte
+	dst := out[:0]
+	scratch := buffers.Get().(*[]byte)
+	defer buffers.Put(scratch)
+	buf := *scratch
 	for i, c := range [...]struct {
 		what   string
 		values [2]store.Value
@@ -93,23 +95,28 @@ func commitments(salt []byte, v []store.Value) string {
 		{"origin", [2]store.Value{v[fIP], v[fUserAgent]}},
 	} {
 		if i > 0 {
-			out = append(out, '.')
+			dst = append(dst, '.')
 		}
 		if c.values[0].IsNull() && c.values[1].IsNull() {
-			out = append(out, '-')
+			dst = append(dst, '-')
 			continue
 		}
-		mac.Reset()
-		buf = appendText(buf[:0], c.what)
+		buf = appendText(buf[:0], commitVersion)
+		buf = appendText(buf, c.what)
+		buf = appendText(buf, string(salt))
 		buf = appendOptional(buf, c.values[0])
 		if i == 2 {
 			buf = appendOptional(buf, c.values[1])
 		}
-		mac.Write(buf)
-		out = base64.RawURLEncoding.AppendEncode(out, mac.Sum(sum[:0]))
+		sum := sha256.Sum256(buf)
+		dst = base64.RawURLEncoding.AppendEncode(dst, sum[:])
 	}
-	return string(out)
+	*scratch = buf
+	return string(dst)
 }
+
+// buffers are for what is hashed and thrown away.
+var buffers = sync.Pool{New: func() any { b := make([]byte, 0, 2048); return &b }}
 
 func encodeSalt(salt []byte) string { return base64.RawURLEncoding.EncodeToString(salt) }
 

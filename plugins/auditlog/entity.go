@@ -1,6 +1,9 @@
 package auditlog
 
 import (
+	"crypto/sha256"
+	"encoding/binary"
+
 	"github.com/pylon-go/pylon/store"
 )
 
@@ -108,12 +111,16 @@ func (p *Plugin) Tables() []*store.Table {
 		},
 		{
 			// The leaves of the tree: of an entry, or of an event, whose bytes are here.
+			// row_key finds the entries of a row. It is a number, because this index is the
+			// only one whose entries come in no order: the smaller it is, the fewer of its
+			// pages each sealing changes.
 			Name:       leafTable,
-			Columns:    []store.Column{num("idx"), raw("hash"), opt(text("audit_id")), opt(text("entity")), opt(text("row_id")), opt(raw("event"))},
+			Columns:    []store.Column{num("idx"), raw("hash"), opt(text("audit_id")), opt(num("row_key")), opt(raw("event"))},
 			PrimaryKey: []string{"idx"},
 			Indexes: []store.Index{
 				{Name: leafTable + "_audit_id", Columns: []string{"audit_id"}, Unique: true, NotNull: "audit_id"},
-				{Name: leafTable + "_row", Columns: []string{"entity", "row_id", "idx"}, NotNull: "audit_id"},
+				{Name: leafTable + "_row", Columns: []string{"row_key"}, NotNull: "row_key"},
+				{Name: leafTable + "_event", Columns: []string{"idx"}, NotNull: "event"},
 			},
 		},
 		{
@@ -139,4 +146,10 @@ func (p *Plugin) Tables() []*store.Table {
 			PrimaryKey: []string{"id"},
 		},
 	}
+}
+
+// rowKey is the key of a row in the index of leaves. Two rows may have the same.
+func rowKey(entity, rowID string) store.Value {
+	sum := sha256.Sum256(appendText(appendText(nil, entity), rowID))
+	return store.Int(int64(binary.BigEndian.Uint64(sum[:])))
 }

@@ -34,11 +34,14 @@ func (p *Plugin) recordWrite(tx *store.Tx, r *recorder, w *store.Write, outcome 
 		if side.row == nil {
 			continue
 		}
-		b, err := r.appendRow(make([]byte, 0, 256), side.row)
+		scratch := buffers.Get().(*[]byte)
+		b, err := r.appendRow((*scratch)[:0], side.row)
 		if err != nil {
 			return err
 		}
 		*side.to = store.String(string(b))
+		*scratch = b
+		buffers.Put(scratch)
 	}
 	return p.record(tx, e)
 }
@@ -96,12 +99,16 @@ func (p *Plugin) seal1(id string, v []store.Value) (tlog.Hash, error) {
 	if p.config.SignEntries {
 		kid = p.keys[0].kid
 	}
-	buf := make([]byte, 0, 640)
-	body := appendBody(buf, id, v, kid)
+	scratch := buffers.Get().(*[]byte)
+	body := appendBody((*scratch)[:0], id, v, kid)
 	if p.config.SignEntries {
 		v[fSignature] = store.String(p.keys[0].sign(body))
 	}
-	return tlog.RecordHash(appendLeaf(body, v[fSignature])), nil
+	body = appendLeaf(body, v[fSignature])
+	hash := tlog.RecordHash(body)
+	*scratch = body
+	buffers.Put(scratch)
+	return hash, nil
 }
 
 var everyField = func() store.FieldSet {

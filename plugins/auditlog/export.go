@@ -351,7 +351,7 @@ func (x *exporter) erasures(ctx context.Context) error {
 	}
 	err = x.p.db.View(ctx, func(tx *store.Tx) error {
 		for _, id := range ids {
-			if err := tx.Query("SELECT idx FROM "+leafTable+" WHERE audit_id=?", []store.Value{store.String(id)}, func(r store.Rows) error {
+			if err := tx.Query("SELECT l.idx FROM "+store.Quote(entityName)+" a JOIN "+leafTable+" l ON "+leafOfEntry+" WHERE a.id=?", []store.Value{store.ID(id)}, func(r store.Rows) error {
 				if leaf := r.Value(0, store.TypeInt).Int(); leaf/segmentWidth < x.out.From/segmentWidth {
 					touched[leaf/segmentWidth] = true
 				}

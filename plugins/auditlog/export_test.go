@@ -100,9 +100,9 @@ func (w Rewriter) Rewrite(ctx context.Context, edit func([]Leaf) []Leaf) error {
 			if w.KeepTree {
 				continue
 			}
-			values := []store.Value{store.Int(edge.size), store.Bytes(hash[:]), store.Null, store.Null, store.Null, store.Bytes(l.Event)}
+			values := []store.Value{store.Int(edge.size), store.Bytes(hash[:]), store.Null, store.Null, store.Bytes(l.Event)}
 			if l.Row != nil {
-				values = []store.Value{store.Int(edge.size), store.Bytes(hash[:]), store.String(l.AuditID), l.Row[fEntity], l.Row[fRowID], store.Null}
+				values = []store.Value{store.Int(edge.size), store.Bytes(hash[:]), store.String(l.AuditID), rowKey(l.Row[fEntity].Str(), l.Row[fRowID].Str()), store.Null}
 			}
 			if err := c.Exec(insertLeaf, values); err != nil {
 				return err

@@ -141,8 +141,8 @@ func (p *Plugin) selected(ctx context.Context, req EraseRequest) (ids, held []st
 
 // eachOf calls fn for the sealed entries of a row, in the order of the log.
 func (p *Plugin) eachOf(tx *store.Tx, entity, rowID string, fn func(*store.Row) error) error {
-	return tx.Query("SELECT "+entryColumns+" FROM "+leafTable+" l JOIN "+store.Quote(entityName)+" a ON a.id = l.audit_id WHERE l.audit_id IS NOT NULL AND l.entity=? AND l.row_id=? ORDER BY l.idx",
-		[]store.Value{store.String(entity), store.String(rowID)}, func(r store.Rows) error {
+	return tx.Query("SELECT "+entryColumns+" FROM "+leafTable+" l JOIN "+store.Quote(entityName)+" a ON a.id = l.audit_id WHERE l.row_key=? AND a."+store.Quote("entity")+"=? AND a."+store.Quote("rowId")+"=? ORDER BY l.idx",
+		[]store.Value{rowKey(entity, rowID), store.String(entity), store.String(rowID)}, func(r store.Rows) error {
 			id, v := scanEntry(p.entity, r, 0)
 			return fn(&store.Row{Entity: p.entity, ID: id, Values: v})
 		})

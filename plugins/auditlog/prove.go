@@ -30,7 +30,7 @@ func (p *Plugin) Prove(ctx context.Context, id string) (*Proof, error) {
 			return err
 		}
 		found := false
-		if err := tx.Query("SELECT idx FROM "+leafTable+" WHERE audit_id=?", []store.Value{store.String(id)}, func(r store.Rows) error {
+		if err := tx.Query("SELECT idx FROM "+leafTable+" WHERE audit_id IS NOT NULL AND audit_id=?", []store.Value{store.String(id)}, func(r store.Rows) error {
 			out.Leaf, found = r.Value(0, store.TypeInt).Int(), true
 			return nil
 		}); err != nil {

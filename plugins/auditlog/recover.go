@@ -46,6 +46,9 @@ func (p *Plugin) recover(s *sealing, self string) error {
 	return nil
 }
 
+// leafOfEntry finds the leaf l of an entry a.
+const leafOfEntry = "l.audit_id IS NOT NULL AND l.audit_id = a.id"
+
 var entryColumns = func() string {
 	e := newEntity()
 	cols := []string{"a." + store.Quote("id")}
@@ -68,7 +71,7 @@ func (p *Plugin) recoverOne(s *sealing, writer, kid, floor string, sealed int64,
 	var seqs []int64
 	var rows []pending
 	last := floor
-	err := s.tx.Query("SELECT l.idx,"+entryColumns+" FROM "+store.Quote(entityName)+" a LEFT JOIN "+leafTable+" l ON l.audit_id = a.id"+
+	err := s.tx.Query("SELECT l.idx,"+entryColumns+" FROM "+store.Quote(entityName)+" a LEFT JOIN "+leafTable+" l ON "+leafOfEntry+
 		" WHERE a.id > ? AND a."+store.Quote("writer")+" = ? ORDER BY a.id", []store.Value{store.ID(floor), store.String(writer)}, func(r store.Rows) error {
 		id, v := scanEntry(p.entity, r, 1)
 		if r.Value(0, store.TypeInt).IsNull() {

@@ -16,7 +16,7 @@ const (
 	// sealEvery is how long entries wait to be sealed together; burst is how many
 	// do not wait so long.
 	sealEvery = time.Second
-	burst     = 4096
+	burst     = 2048
 	// epochEvery is how often a writer says how far its numbers go.
 	epochEvery = 10 * time.Second
 	sealLock   = "audit_log\x00seal"
@@ -35,16 +35,16 @@ type sealing struct {
 	sealed  []pending
 }
 
-const leafColumns = 6
+const leafColumns = 5
 
 // add appends a leaf.
-func (s *sealing) add(hash tlog.Hash, auditID, entity, rowID, event store.Value) {
-	s.leaves = append(s.leaves, store.Int(s.edge.size), store.Bytes(hash[:]), auditID, entity, rowID, event)
+func (s *sealing) add(hash tlog.Hash, auditID, rowKey, event store.Value) {
+	s.leaves = append(s.leaves, store.Int(s.edge.size), store.Bytes(hash[:]), auditID, rowKey, event)
 	s.edge.add(hash)
 }
 
 func (s *sealing) row(r pending) {
-	s.add(r.hash, store.String(r.id), store.String(r.entity), store.String(r.rowID), store.Null)
+	s.add(r.hash, store.String(r.id), rowKey(r.entity, r.rowID), store.Null)
 	s.sealed = append(s.sealed, r)
 }
 
@@ -53,7 +53,7 @@ func (s *sealing) event(kind string, v any, more ...*key) error {
 	if err != nil {
 		return err
 	}
-	s.add(tlog.RecordHash(b), store.Null, store.Null, store.Null, store.Bytes(b))
+	s.add(tlog.RecordHash(b), store.Null, store.Null, store.Bytes(b))
 	return nil
 }
 
@@ -217,12 +217,12 @@ var (
 )
 
 func insertLeaves(n int) string {
-	sql := "INSERT INTO " + leafTable + " (idx,hash,audit_id,entity,row_id,event) VALUES "
+	sql := "INSERT INTO " + leafTable + " (idx,hash,audit_id,row_key,event) VALUES "
 	for i := range n {
 		if i > 0 {
 			sql += ","
 		}
-		sql += "(?,?,?,?,?,?)"
+		sql += "(?,?,?,?,?)"
 	}
 	return sql
 }

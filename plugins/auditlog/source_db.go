@@ -84,7 +84,7 @@ func (d *Database) Unsealed(ctx context.Context, fn func(string, []store.Value) 
 		if counts[0] == counts[1] {
 			return nil
 		}
-		return c.Query("SELECT "+entryColumns+" FROM "+store.Quote(entityName)+" a WHERE NOT EXISTS (SELECT 1 FROM "+leafTable+" l WHERE l.audit_id = a.id) ORDER BY a.id", nil, func(r store.Rows) error {
+		return c.Query("SELECT "+entryColumns+" FROM "+store.Quote(entityName)+" a WHERE NOT EXISTS (SELECT 1 FROM "+leafTable+" l WHERE "+leafOfEntry+") ORDER BY a.id", nil, func(r store.Rows) error {
 			id, v := scanEntry(d.entity, r, 0)
 			return fn(id, v)
 		})

@@ -67,7 +67,7 @@ func (w *writer) committed(p pending) {
 	}
 	n := len(w.ready)
 	w.mu.Unlock()
-	if n == 1 || n == burst {
+	if n == 1 || n%burst == 0 {
 		w.rouse()
 	}
 }
