@@ -57,9 +57,6 @@ func Open(o Options) (*Bucket, error) {
 		Secure:    secure,
 		Region:    o.Region,
 		Transport: o.Transport,
-		// The checksum goes in a header: a trailing one would need a stream in chunks,
-		// which not every store takes.
-		TrailingHeaders: false,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("use the object store: %w", err)
@@ -79,7 +76,7 @@ type PutOptions struct {
 
 // Put writes an object.
 func (b *Bucket) Put(ctx context.Context, key string, body []byte, o PutOptions) error {
-	put := minio.PutObjectOptions{ContentType: o.ContentType, DisableMultipart: true, Checksum: minio.ChecksumCRC32C}
+	put := minio.PutObjectOptions{ContentType: o.ContentType, DisableMultipart: true, SendContentMd5: true} // which Object Lock asks for
 	if o.IfAbsent {
 		put.SetMatchETagExcept("*")
 	}
