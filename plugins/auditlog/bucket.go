@@ -96,7 +96,8 @@ var errAlready = errors.New("the anchor has this tree head")
 func (a *bucketAnchor) records(ctx context.Context) ([]AnchorRecord, error) {
 	oldest := map[string]objectstore.Version{}
 	if err := a.bucket.Versions(ctx, a.bucket.prefix+"checkpoint/", func(v objectstore.Version) error {
-		if known, ok := oldest[v.Key]; !v.Deleted && (!ok || v.Modified.Before(known.Modified)) {
+		// The newest comes first; times have whole seconds only.
+		if known, ok := oldest[v.Key]; !v.Deleted && (!ok || !v.Modified.After(known.Modified)) {
 			oldest[v.Key] = v
 		}
 		return nil

@@ -134,3 +134,6 @@ func (l Leaf) at() store.Value {
 	}
 	return store.Micros(0)
 }
+
+// VerifyNew verifies what is new, as it is done on schedule.
+func (p *Plugin) VerifyNew(ctx context.Context) error { return p.verifyNew(ctx) }
