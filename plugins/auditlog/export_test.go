@@ -137,3 +137,9 @@ func (l Leaf) at() store.Value {
 
 // VerifyNew verifies what is new, as it is done on schedule.
 func (p *Plugin) VerifyNew(ctx context.Context) error { return p.verifyNew(ctx) }
+
+// Thin deletes old checkpoints, as it is done on schedule.
+func (p *Plugin) Thin(ctx context.Context) error { return p.thin(ctx) }
+
+// RecoverDead looks for processes that died, as it is done on schedule.
+func (p *Plugin) RecoverDead(ctx context.Context) error { return p.recoverDead(ctx) }

@@ -120,6 +120,9 @@ func (p *Plugin) Provision(_ context.Context, host plugin.Host) error {
 
 // schedule registers what runs now and then, by one process among all.
 func (p *Plugin) schedule() error {
+	if err := p.queue.Every("audit_log.thin", thinEvery, p.thin); err != nil {
+		return err
+	}
 	if p.config.RetentionDays > 0 {
 		if err := p.queue.Every("audit_log.prune", pruneEvery, func(ctx context.Context) error {
 			_, err := p.Prune(ctx, PruneRequest{Days: p.config.RetentionDays})
