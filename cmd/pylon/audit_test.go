@@ -43,7 +43,9 @@ func TestAudit(t *testing.T) {
 			t.Errorf("pylon audit verify %s: %d\n%s\nwant %d", strings.Join(args, " "), code, got, want)
 		}
 	}
-	var listed struct{ Entries []struct{ ID, Entity, RowID string } }
+	var listed struct {
+		Entries []struct{ ID, Entity, RowID string }
+	}
 	must(t, json.Unmarshal([]byte(server("list", "--json")), &listed))
 	if len(listed.Entries) != 3 || listed.Entries[0].Entity != "Order" {
 		t.Fatal(listed)

@@ -206,36 +206,16 @@ func findingOf(err error) Finding {
 	return h.found
 }
 
-// leavesAtOnce is how many leaves one statement inserts.
-const leavesAtOnce = 64
-
-var (
-	insertLeaf   = insertLeaves(1)
-	insertMany   = insertLeaves(leavesAtOnce)
+const (
+	// One leaf a statement: a statement of many that may fail keeps a journal of its own.
+	insertLeaf   = "INSERT INTO " + leafTable + " (idx,hash,audit_id,row_key,event) VALUES (?,?,?,?,?)"
 	upsertTile   = "INSERT INTO " + tileTable + " (level,n,hashes) VALUES (?,?,?) ON CONFLICT (level,n) DO UPDATE SET hashes=excluded.hashes"
 	insertedHead = "INSERT INTO " + checkpointTable + " (size,note,created_at) VALUES (?,?,?)"
 )
 
-func insertLeaves(n int) string {
-	sql := "INSERT INTO " + leafTable + " (idx,hash,audit_id,row_key,event) VALUES "
-	for i := range n {
-		if i > 0 {
-			sql += ","
-		}
-		sql += "(?,?,?,?,?)"
-	}
-	return sql
-}
-
 // save writes the leaves, the tiles and the new head.
 func (s *sealing) save() (head checkpoint, err error) {
-	rest := s.leaves
-	for ; len(rest) >= leavesAtOnce*leafColumns; rest = rest[leavesAtOnce*leafColumns:] {
-		if err := s.tx.Exec(insertMany, rest[:leavesAtOnce*leafColumns]...); err != nil {
-			return head, err
-		}
-	}
-	for ; len(rest) > 0; rest = rest[leafColumns:] {
+	for rest := s.leaves; len(rest) > 0; rest = rest[leafColumns:] {
 		if err := s.tx.Exec(insertLeaf, rest[:leafColumns]...); err != nil {
 			return head, err
 		}
