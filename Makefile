@@ -9,7 +9,7 @@ RACE := queue policy manifest store plugin plugins api auth function bench/load
 SMOKE_FUZZTIME := 3s
 FUZZTIME := 1m
 
-.PHONY: help build test lint fmt services fuzz bench bench-writes bench-webhooks bench-postgres bench-cache bench-functions crash unit race fuzz-smoke
+.PHONY: help build test lint fmt services fuzz bench bench-writes bench-webhooks bench-postgres bench-cache bench-functions bench-audit crash unit race fuzz-smoke
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,7 +42,7 @@ fmt: ## format all Go files
 services: ## install what tests need and this machine lacks
 	scripts/services
 
-bench: bench-writes bench-webhooks bench-postgres bench-cache bench-functions ## all benchmarks
+bench: bench-writes bench-webhooks bench-postgres bench-cache bench-functions bench-audit ## all benchmarks
 	go test -run '^$$' -bench . -benchmem ./...
 
 bench-writes: ## Pylon's reads and writes beside a bare server and PocketBase
@@ -61,6 +61,9 @@ bench-functions: ## functions over HTTP beside the plain routes, cold start, cos
 
 bench-cache: ## the cache's engine beside otter and a strict LRU
 	go run ./bench/cache
+
+bench-audit: ## what audit_log costs a write, how fast a log is verified, how long entries wait for their leaf
+	go run ./bench/audit
 
 crash: ## kill the server 1000 times under load and count what is lost
 	go run ./bench/crash

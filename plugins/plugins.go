@@ -3,6 +3,7 @@
 package plugins
 
 import (
+	_ "github.com/pylon-go/pylon/plugins/auditlog"
 	_ "github.com/pylon-go/pylon/plugins/cache"
 	_ "github.com/pylon-go/pylon/plugins/netguard"
 	_ "github.com/pylon-go/pylon/plugins/webhooks"

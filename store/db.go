@@ -92,6 +92,19 @@ type (
 	AfterCommitter interface {
 		AfterCommit(ctx context.Context, writes []Write)
 	}
+	// RefusalHearer hears of writes that the guard refused, once their transaction
+	// is over. Their hooks did not run: Changed is not known.
+	RefusalHearer interface {
+		Refused(ctx context.Context, w *Write, cause error)
+	}
+	// AfterReader hears which entities somebody read, before he gets what he asked
+	// for: with an error he does not. It is asked once which ones it wants to hear of.
+	AfterReader interface {
+		Watches(e *Entity) bool
+		// AfterRead is called once a transaction for each entity and actor. tx is nil
+		// when the transaction only read, and is over.
+		AfterRead(ctx context.Context, tx *Tx, e *Entity, by *Actor) error
+	}
 )
 
 // DB is the app's rows behind the write pipeline.
@@ -106,6 +119,9 @@ type DB struct {
 	before []BeforeWriter
 	inTx   []InTxer
 	after  []AfterCommitter
+	// refused and watched are for hooks that few have; watched is nil then.
+	refused []RefusalHearer
+	watched map[*Entity][]AfterReader
 }
 
 // Options are what a DB needs beside its engine and schema; zero values get defaults.
@@ -145,6 +161,19 @@ func (db *DB) AddHook(h any) {
 	if b, ok := h.(AfterCommitter); ok {
 		db.after = append(db.after, b)
 	}
+	if b, ok := h.(RefusalHearer); ok {
+		db.refused = append(db.refused, b)
+	}
+	if b, ok := h.(AfterReader); ok {
+		for _, e := range db.schema.Entities {
+			if b.Watches(e) {
+				if db.watched == nil {
+					db.watched = map[*Entity][]AfterReader{}
+				}
+				db.watched[e] = append(db.watched[e], b)
+			}
+		}
+	}
 }
 
 func (db *DB) Schema() *Schema { return db.schema }
@@ -160,10 +189,15 @@ func (db *DB) Clock() clockwork.Clock { return db.clock }
 
 // View runs fn on one consistent snapshot.
 func (db *DB) View(ctx context.Context, fn func(tx *Tx) error) error {
+	state := &txState{now: db.now(), readOnly: true}
 	actor := ActorFrom(ctx)
-	return db.engine.Read(ctx, func(conn Conn) error {
-		return fn(&Tx{ctx: ctx, db: db, conn: conn, actor: actor, state: &txState{now: db.now(), readOnly: true}})
+	err := db.engine.Read(ctx, func(conn Conn) error {
+		return fn(&Tx{ctx: ctx, db: db, conn: conn, actor: actor, state: state})
 	})
+	if err != nil {
+		return err
+	}
+	return state.tellReaders(ctx, db, nil)
 }
 
 // ViewOne is View for an fn that asks one statement only, which some engines
@@ -173,10 +207,15 @@ func (db *DB) ViewOne(ctx context.Context, fn func(tx *Tx) error) error {
 	if !ok {
 		return db.View(ctx, fn)
 	}
+	state := &txState{now: db.now(), readOnly: true}
 	actor := ActorFrom(ctx)
-	return one.ReadOne(ctx, func(conn Conn) error {
-		return fn(&Tx{ctx: ctx, db: db, conn: conn, actor: actor, state: &txState{now: db.now(), readOnly: true}})
+	err := one.ReadOne(ctx, func(conn Conn) error {
+		return fn(&Tx{ctx: ctx, db: db, conn: conn, actor: actor, state: state})
 	})
+	if err != nil {
+		return err
+	}
+	return state.tellReaders(ctx, db, nil)
 }
 
 // Update runs fn in a write transaction. When it returns nil, everything fn and
@@ -195,11 +234,16 @@ func (db *DB) Update(ctx context.Context, fn func(tx *Tx) error) error {
 				err = fmt.Errorf("panic in a transaction: %v\n%s", p, debug.Stack())
 			}
 		}()
-		if err := fn(&Tx{ctx: ctx, db: db, conn: conn, actor: actor, state: state}); err != nil {
+		tx := &Tx{ctx: ctx, db: db, conn: conn, actor: actor, state: state}
+		if err := fn(tx); err != nil {
+			return err
+		}
+		if err := state.tellReaders(ctx, db, tx); err != nil {
 			return err
 		}
 		return state.failed
 	})
+	db.tellRefused(ctx, state)
 	if err != nil {
 		db.undone(state)
 		span.SetStatus(codes.Error, "rolled back")

@@ -66,6 +66,9 @@ func (tx *Tx) run(w *Write) error {
 	}
 
 	if err := tx.allow(w); err != nil {
+		if len(tx.db.refused) > 0 {
+			tx.state.refused = append(tx.state.refused, refusal{*w, err})
+		}
 		return err
 	}
 	for _, h := range tx.db.before {

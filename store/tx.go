@@ -27,6 +27,10 @@ type txState struct {
 	// failed is the first error of an in-transaction hook: the row has changed by
 	// then, so a caller who overlooks it must not commit the half of it.
 	failed error
+	// refused are writes that the guard refused, reads what was read of entities
+	// that somebody watches.
+	refused []refusal
+	reads   []readBy
 }
 
 // maxWriteDepth bounds hooks whose writes cause writes.
@@ -115,6 +119,9 @@ func readRow(e *Entity, r Rows) *Row {
 
 // readable is the actor's read rule for an entity.
 func (tx *Tx) readable(e *Entity) (ReadRule, error) {
+	if tx.db.watched[e] != nil {
+		tx.state.read(e, tx.actor)
+	}
 	if tx.actor.Bypass() {
 		return ReadRule{}, nil
 	}

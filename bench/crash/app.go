@@ -20,7 +20,7 @@ func hooksOf(ordered bool) []hook {
 }
 
 // manifest declares the app. Failed deliveries are repeated soon and for long.
-func manifest(hooks []hook, sink string) (string, error) {
+func manifest(hooks []hook, sink, audit string) (string, error) {
 	type retry struct {
 		MaxAttempts int `json:"max_attempts"`
 		BackoffSecs int `json:"backoff_secs"`
@@ -54,8 +54,8 @@ func manifest(hooks []hook, sink string) (string, error) {
   "entities": [{"name": "Item", "fields": %s}, {"name": "Entry", "fields": %s}],
   "plugins": [
     {"name": "net_guard", "config": {"allow_hosts": ["127.0.0.1"]}},
-    {"name": "webhooks", "config": {"hooks": %s}}
+    %s{"name": "webhooks", "config": {"hooks": %s}}
   ]
 }
-`, fields, fields, list), nil
+`, fields, fields, audit, list), nil
 }

@@ -18,6 +18,7 @@ const (
 	outOfOrder    = "out of order"
 	leftInQueue   = "left in the queue"
 	failedForGood = "failed for good" // a delivery that was given up
+	falseAlarm    = "false alarm"     // the audit log says that it was tampered with
 	misbehaved    = "misbehaved"      // an answer, a request or an end that must not be
 )
 

@@ -31,7 +31,7 @@ func TestKills(t *testing.T) {
 	}
 	var out strings.Builder
 	clean, err := run(t.Context(), options{
-		kills: 8, limit: 6 * time.Second, drain: time.Minute, writers: 8, ordered: true, seed: uint64(time.Now().UnixNano()),
+		kills: 8, limit: 6 * time.Second, drain: time.Minute, writers: 8, ordered: true, audit: true, seed: uint64(time.Now().UnixNano()),
 		dir: dir, binary: binary, out: &out,
 	})
 	if err != nil || !clean {

@@ -24,7 +24,7 @@ func (i *inspection) add(kind, format string, args ...any) {
 // inspect opens the app in this process, on the database of either engine, lets it
 // finish what the stopped server gave back, and reads everything.
 func (h *harness) inspect(ctx context.Context, deadline time.Time) (found *inspection, err error) {
-	env := map[string]string{"HOOK_SECRET": secret, "PYLON_DB_PATH": h.app.Database()}
+	env := map[string]string{"HOOK_SECRET": secret, "AUDIT_KEY": auditKey, "PYLON_DB_PATH": h.app.Database()}
 	app, err := pylon.New(ctx, pylon.Options{Dir: h.app.App(), AdminToken: "the-inspector", Logger: slog.New(slog.NewJSONHandler(h.log, nil)),
 		Getenv: func(name string) string {
 			if v, ok := env[name]; ok {
@@ -47,7 +47,10 @@ func (h *harness) inspect(ctx context.Context, deadline time.Time) (found *inspe
 	if err := h.awaitQueue(ctx, app, found, deadline); err != nil {
 		return nil, err
 	}
-	return found, app.DB().View(ctx, func(tx *store.Tx) error { return found.read(tx) })
+	if err := app.DB().View(ctx, func(tx *store.Tx) error { return found.read(tx) }); err != nil {
+		return nil, err
+	}
+	return found, h.auditEnd(ctx, app, found)
 }
 
 // awaitQueue waits until nothing is left to deliver. Nothing writes any more, so it

@@ -25,6 +25,7 @@ func main() {
 	flag.DurationVar(&o.drain, "drain", 3*time.Minute, "time in which everything must be delivered in the end")
 	flag.IntVar(&o.writers, "writers", 8, "clients that write at the same time")
 	flag.BoolVar(&o.ordered, "ordered", true, "declare two of the three hooks as ordered")
+	flag.BoolVar(&o.audit, "audit", true, "record every write in a signed audit log, and verify it after kills and in the end")
 	flag.Uint64Var(&o.seed, "seed", 0, "seed of every choice; 0 takes another one each time")
 	flag.StringVar(&o.dir, "dir", "", "folder for the database and the evidence (default the system's temporary folder)")
 	flag.BoolVar(&o.keep, "keep", false, "keep the folder without a violation too")

@@ -46,7 +46,7 @@ func (h *harness) line(v *verdict, counts map[string]int) string {
 		return "OK: 0 writes lost, 0 deliveries lost" + ordered + ": " + what
 	}
 	var all []string
-	for _, kind := range []string{lostWrite, wrongRow, halfWrite, lostDelivery, orphan, twoIDs, oneIDTwice, changedBody, outOfOrder, leftInQueue, failedForGood, misbehaved} {
+	for _, kind := range []string{lostWrite, wrongRow, halfWrite, lostDelivery, orphan, twoIDs, oneIDTwice, changedBody, outOfOrder, leftInQueue, failedForGood, falseAlarm, misbehaved} {
 		if counts[kind] > 0 {
 			all = append(all, fmt.Sprintf("%d x %s", counts[kind], kind))
 		}

@@ -20,6 +20,7 @@ type options struct {
 	limit, drain time.Duration
 	writers      int
 	ordered      bool
+	audit        bool
 	seed         uint64
 	dir, binary  string
 	keep         bool
@@ -57,11 +58,11 @@ func run(ctx context.Context, o options) (clean bool, err error) {
 		return false, err
 	}
 	defer func() { err = errors.Join(err, h.sink.close()) }()
-	text, err := manifest(h.hooks, h.sink.url)
+	text, err := manifest(h.hooks, h.sink.url, h.auditPlugin())
 	if err != nil {
 		return false, err
 	}
-	if h.app, err = process.NewPylon(o.binary, o.dir, text, "HOOK_SECRET="+secret, "PYLON_LOG_LEVEL=warn"); err != nil {
+	if h.app, err = process.NewPylon(o.binary, o.dir, text, "HOOK_SECRET="+secret, "AUDIT_KEY="+auditKey, "PYLON_LOG_LEVEL=warn"); err != nil {
 		return false, err
 	}
 	if h.log, err = os.Create(filepath.Join(o.dir, "server.log")); err != nil {
@@ -123,6 +124,9 @@ func (h *harness) killAgainAndAgain(ctx context.Context) error {
 			return err
 		}
 		h.killed++
+		if err := h.auditKilled(ctx); err != nil {
+			return err
+		}
 		if time.Since(said) > progress {
 			h.say()
 			said = time.Now()

@@ -29,9 +29,21 @@ const maxAnswer = 64 << 20
 
 // call makes a request and decodes its answer.
 func (c *client) call(ctx context.Context, method, path string, in, out any) error {
+	answer, err := c.ask(ctx, method, path, in)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(answer, out); err != nil {
+		return fmt.Errorf("the server's answer is not understood: %w", err)
+	}
+	return nil
+}
+
+// ask makes a request and gives its answer as it is.
+func (c *client) ask(ctx context.Context, method, path string, in any) ([]byte, error) {
 	token := os.Getenv("PYLON_ADMIN_TOKEN")
 	if token == "" {
-		return errors.New("PYLON_ADMIN_TOKEN is not set: the server's administrator token is needed (`pylon dev` prints the one it made)")
+		return nil, errors.New("PYLON_ADMIN_TOKEN is not set: the server's administrator token is needed (`pylon dev` prints the one it made)")
 	}
 	server := strings.TrimSuffix(c.server, "/")
 	if server == "" {
@@ -45,7 +57,7 @@ func (c *client) call(ctx context.Context, method, path string, in, out any) err
 	if in != nil {
 		b, err := json.Marshal(in)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		body = bytes.NewReader(b)
 	}
@@ -53,32 +65,29 @@ func (c *client) call(ctx context.Context, method, path string, in, out any) err
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, method, server+path, body)
 	if err != nil {
-		return fmt.Errorf("--server: %w", err)
+		return nil, fmt.Errorf("--server: %w", err)
 	}
 	req.Header.Set("Authorization", "Bearer "+token)
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return fmt.Errorf("no server answers at %s: %w", server, errors.Unwrap(err))
+		return nil, fmt.Errorf("no server answers at %s: %w", server, errors.Unwrap(err))
 	}
 	defer res.Body.Close()
 	answer, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
 	if err != nil {
-		return fmt.Errorf("read the server's answer: %w", err)
+		return nil, fmt.Errorf("read the server's answer: %w", err)
 	}
 	if res.StatusCode >= 300 {
 		var wrong struct {
 			Error struct{ Code, Message, Hint string }
 		}
 		if json.Unmarshal(answer, &wrong) != nil || wrong.Error.Code == "" {
-			return fmt.Errorf("the server answered %s", res.Status)
+			return nil, fmt.Errorf("the server answered %s", res.Status)
 		}
 		if wrong.Error.Hint != "" {
-			return fmt.Errorf("%s (%s): %s", wrong.Error.Message, wrong.Error.Code, wrong.Error.Hint)
+			return nil, fmt.Errorf("%s (%s): %s", wrong.Error.Message, wrong.Error.Code, wrong.Error.Hint)
 		}
-		return fmt.Errorf("%s (%s)", wrong.Error.Message, wrong.Error.Code)
+		return nil, fmt.Errorf("%s (%s)", wrong.Error.Message, wrong.Error.Code)
 	}
-	if err := json.Unmarshal(answer, out); err != nil {
-		return fmt.Errorf("the server's answer is not understood: %w", err)
-	}
-	return nil
+	return answer, nil
 }

@@ -31,11 +31,16 @@ func main() {
 	}
 	root.SetVersionTemplate("pylon {{.Version}}\n")
 	root.AddCommand(devCommand(), serveCommand(), initCommand(), checkCommand(), codegenCommand(), schemaCommand(),
-		pluginsCommand(), migrateCommand(), backupCommand(), dbCommand(), webhooksCommand(), versionCommand())
+		pluginsCommand(), migrateCommand(), backupCommand(), dbCommand(), webhooksCommand(), auditCommand(), versionCommand())
 	if err := root.ExecuteContext(ctx); err != nil {
+		code := 1
+		var verdict *verdictError
+		if errors.As(err, &verdict) {
+			code = verdict.code
+		}
 		printError(err)
 		stop()
-		os.Exit(1)
+		os.Exit(code)
 	}
 }
 

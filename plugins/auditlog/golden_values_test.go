@@ -1,0 +1,20 @@
+package auditlog
+
+// The values of [TestGoldenVectors]. Commitments, body, MACs and leaf
+// were computed a second time by a program in another language, from the description
+// of the encoding alone.
+const (
+	goldenCommitments = "mvGiYw3HT6LooaKTk1vDnV1yzbiD_c9_n3KQ410dJf4.GFstFGKxmH5dN0NzfubHSccwEJeZJEEvO01b7UdWtms.kg9tkOcyL1tprGqSfpXqYsQRgG6Y65MgP6KJCbkyelM"
+	goldenBody        = "b01b6ae957c5cc62c44832853feec5a354eb82cc7e41684ed52dec0441b3755c"
+	goldenSignature   = "v1:559d0472:bce6bb52117f1e07f4d82797f28083ebd0db1a0e75cfe5963736af914db6c978"
+	goldenLeaf        = "47nqaGjfHyrVtOaRisQ+qN8WoRDkyPhlwMdwz9FkSWo="
+	goldenEvent       = "0000001470796c6f6e2e61756469742e6576656e742e76310000000b61756469742e65706f6368000000477b22777269746572223a227731222c226b6964223a223535396430343732222c227369676e6564223a747275652c2268696768223a372c22766f696473223a5b5b332c335d5d7d0000004c76313a35353964303437323a64326565326131656631653231333362616132386266323262643362316464653332623430306634383338623231386439346436383562303764386365336464"
+	goldenKey         = "shop/audit/0011223344556677+f6615cb9+AZySWVdIHmZ2XQSVKnyURSIdl+nvN8NaISpL6tr98Jyz"
+	goldenField       = "hmac:f8cb370193a804026772f2c04f93a870b408f2484a95d815a7eaccfa94e5727e"
+	goldenNote        = `shop/audit/0011223344556677
+1
+47nqaGjfHyrVtOaRisQ+qN8WoRDkyPhlwMdwz9FkSWo=
+
+— shop/audit/0011223344556677 9mFcud13il6auGYiYu/tXGmzR7MmV0BPKm90Br5SOFxsm8LGvF85BkcR+mbe3awbwG9Mu1zMahrRDxs957Sk1Ob9swg=
+`
+)
