@@ -27,6 +27,9 @@ type call struct {
 	ctx context.Context
 	vm  *quickjs.VM
 	tx  *store.Tx // nil outside of the transaction
+	// turn says that the handler may run; release gives its engine back.
+	turn    bool
+	release func()
 
 	// queue is what the handler asked for and nobody has begun.
 	queue []asked
@@ -81,40 +84,65 @@ func (h *Host) callScript(ctx context.Context, p *Program, info *Info, r Request
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, timeout(info.Name, limit))
 	defer cancel()
+	caller := store.ActorFrom(ctx)
+	c := &call{
+		host: h, program: p, info: info, request: r, caller: caller, trace: t,
+		name: info.Name, requestID: caller.RequestID,
+		ctx: store.WithActor(ctx, functionActor(caller, info.Name)),
+	}
+	if err := c.takeTurn(); err != nil {
+		return nil, err
+	}
+	defer c.giveTurn()
 	nested := r.depth > 0
 	vm, err := p.pool.get(ctx, nested)
 	if err != nil {
 		return nil, err
 	}
-	caller := store.ActorFrom(ctx)
-	c := &call{
-		host: h, program: p, info: info, request: r, caller: caller, trace: t,
-		name: info.Name, requestID: caller.RequestID,
-		ctx: store.WithActor(ctx, functionActor(caller, info.Name)), vm: vm,
-	}
-	vm.Host = c.fromGuest
+	c.vm, vm.Host = vm, c.fromGuest
 	if h.cache != nil {
 		c.cacheView = plugin.BeginCache(h.cache, plugin.CacheOptions{Background: c.later})
 	}
-	ended := vm.Until(ctx)
+	ended := sync.OnceFunc(vm.Until(ctx))
+	c.release = sync.OnceFunc(func() {
+		ended()
+		p.pool.put(vm, nested)
+	})
 	result, err := c.run()
 	ended()
 	t.Operations = c.asked
 	if err == nil && len(c.renewals) > 0 {
+		c.giveTurn() // what nobody waits for has none
 		go func() {
-			defer p.pool.put(vm, nested)
+			defer c.release()
 			c.renew()
 		}()
 	} else {
-		p.pool.put(vm, nested)
+		c.release()
 	}
 	if err != nil {
 		return nil, err
 	}
-	if len(result) > h.limits.Result {
-		return nil, &store.Error{Code: "RESULT_TOO_LARGE", Message: "the result is larger than " + mebibytes(h.limits.Result)}
-	}
 	return []byte(result), nil
+}
+
+// takeTurn waits until the handler may run. Engines that run side by side in larger
+// numbers only push each other out of the processor's caches.
+func (c *call) takeTurn() error {
+	select {
+	case c.host.turns <- struct{}{}:
+		c.turn = true
+		return nil
+	case <-c.ctx.Done():
+		return c.explain(context.Cause(c.ctx))
+	}
+}
+
+func (c *call) giveTurn() {
+	if c.turn {
+		c.turn = false
+		<-c.host.turns
+	}
 }
 
 func timeout(name string, limit time.Duration) error {
@@ -133,10 +161,11 @@ func (c *call) run() (string, error) {
 		return "", err
 	}
 	begin, err := c.loop()
-	if begin {
+	switch {
+	case err != nil:
+	case begin:
 		err = c.transaction()
-	}
-	if err == nil {
+	default:
 		err = c.outcome()
 	}
 	if err != nil {
@@ -150,6 +179,9 @@ func (c *call) run() (string, error) {
 func (c *call) outcome() error {
 	if !c.ok {
 		return c.failure(c.result)
+	}
+	if len(c.result) > c.host.limits.Result {
+		return &store.Error{Code: "RESULT_TOO_LARGE", Message: "the result is larger than " + mebibytes(c.host.limits.Result)}
 	}
 	if why, rejected := c.vm.Rejected(); rejected {
 		c.host.log.ErrorContext(c.ctx, "a promise was rejected and nobody awaited it", "function", c.name, "request_id", c.requestID, "reason", why)

@@ -192,7 +192,7 @@ func TestHandlersThatMisbehave(t *testing.T) {
 		"unhelpful": `export default query({ handler: () => { throw Object.assign(new Error("x"), { code: "ENOENT", status: 200 }) } })`,
 		"good":      `export default query({ handler: () => 1 })`,
 		"count":     `export default query({ handler: (ctx) => ctx.db.count("Item") })`,
-	}, func(c *Config) { c.Limits = Limits{Time: 2 * time.Second, Transaction: 300 * time.Millisecond} })
+	}, func(c *Config) { c.Limits = Limits{Time: 5 * time.Second, Transaction: 300 * time.Millisecond} })
 	cases := map[string]string{
 		"loop": "FN_TIMEOUT", "loopTx": "FN_TIMEOUT", "hog": "FN_OUT_OF_MEMORY|FN_TIMEOUT", "deep": "FN_FAILED", "never": "FN_NEVER_SETTLED",
 		"text": "FN_FAILED", "object": "FN_FAILED", "nothing": "FN_FAILED", "trap": "FN_FAILED", "getter": "FN_FAILED", "huge": "RESULT_TOO_LARGE",

@@ -137,9 +137,14 @@ type Host struct {
 	traces   traces
 
 	fetcher *fetcher
+	turns   chan struct{} // of handlers that run
 	program atomic.Pointer[Program]
 	native  map[string]*Native
 }
+
+// turnsPerCore bounds the handlers that run, or wait for their turn to write, at a
+// time; those that wait for something outside do not count.
+const turnsPerCore = 8
 
 // New makes a host without functions; see [Host.Load] and [Host.Add].
 func New(c Config) (*Host, error) {
@@ -164,6 +169,7 @@ func New(c Config) (*Host, error) {
 		getenv: c.Getenv, clock: c.Clock, log: c.Logger, tracer: c.Tracer, native: map[string]*Native{},
 	}
 	h.fetcher = newFetcher(c.Outbound)
+	h.turns = make(chan struct{}, turnsPerCore*runtime.GOMAXPROCS(0))
 	h.program.Store(emptyProgram)
 	var err error
 	if h.metrics, err = newMetrics(c.Meter, h); err != nil {

@@ -45,14 +45,31 @@ func (c *call) loop() (begin bool, err error) {
 		case c.tx != nil && c.landing == 0: // what could have been waited for was, before it began
 			return false, store.Errorf(store.Invalid, inTransactionCode, "%s waits for a timer while its transaction is open", c.name).WithHint("wait before the first database call")
 		}
-		select {
-		case a := <-c.answers:
-			if err := c.landed(a); err != nil {
-				return false, err
-			}
-		case <-c.ctx.Done():
+		if err := c.wait(); err != nil {
+			return false, err
 		}
 	}
+}
+
+// wait waits for something under way. Others may run meanwhile, unless a transaction
+// is open, in which what is waited for is nearly there.
+func (c *call) wait() error {
+	had := c.turn && c.tx == nil
+	if had {
+		c.giveTurn()
+	}
+	var a answered
+	select {
+	case a = <-c.answers:
+	case <-c.ctx.Done():
+		return nil // the loop says why
+	}
+	if had {
+		if err := c.takeTurn(); err != nil {
+			return err
+		}
+	}
+	return c.landed(a)
 }
 
 // over reports whether there is nothing left to wait for. While stale values are
@@ -209,8 +226,11 @@ func (c *call) settle(a answered) error {
 func (c *call) explain(err error) error {
 	var e *quickjs.Error
 	switch {
-	case c.ctx.Err() != nil && (errors.Is(err, quickjs.ErrInterrupted) || errors.Is(err, quickjs.ErrBroken) || c.vm.Interrupted()):
-		return context.Cause(c.ctx)
+	case c.ctx.Err() != nil:
+		if cause := context.Cause(c.ctx); !errors.Is(cause, context.DeadlineExceeded) {
+			return cause
+		}
+		return timeout(c.name, c.host.limits.Time) // the request's own time, which is as long
 	case errors.As(err, &e) && e.OutOfMemory():
 		return &store.Error{Code: "FN_OUT_OF_MEMORY", Message: fmt.Sprintf("%s needs more than %s of memory", c.name, mebibytes(c.host.limits.Memory)), Cause: err}
 	case errors.As(err, &e):

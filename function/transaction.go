@@ -42,13 +42,22 @@ func (c *call) transaction() error {
 		} else if !c.host.db.Alone() {
 			again = c.checkpoint()
 		}
-		defer begin(tx)()
-		if before, err := c.ranBefore(tx); before || err != nil {
-			c.ok, c.finished, c.result = true, true, "null"
-			return err
+		err := c.inUpdate(tx, begin)
+		if again == nil { // nobody will run it again, so the engine need not wait for the commit
+			c.release()
+			c.giveTurn()
 		}
-		return c.rest()
+		return err
 	})
+}
+
+func (c *call) inUpdate(tx *store.Tx, begin func(*store.Tx) (end func())) error {
+	defer begin(tx)()
+	if before, err := c.ranBefore(tx); before || err != nil {
+		c.ok, c.finished, c.result = true, true, "null"
+		return err
+	}
+	return c.rest()
 }
 
 // enterTx makes the transaction the call's.
