@@ -104,7 +104,7 @@ func (s *Server) webhookFunction(w http.ResponseWriter, r *http.Request) error {
 	name := r.PathValue("name")
 	info, ok := s.cfg.Functions.Find(name)
 	if !ok && r.Method == http.MethodGet { // more likely a question to a plugin that is not there
-		return s.noRoute(r)
+		return store.Errorf(store.NotFound, "NOT_FOUND", "no route %s %s", r.Method, r.URL.Path)
 	}
 	switch {
 	case !ok || info.Auth == function.AuthInternal:

@@ -22,6 +22,8 @@ const (
 	maxThrottle = time.Hour
 	// disableAfter failing for so long without a success, the hook is disabled.
 	disableAfter = 5 * 24 * time.Hour
+	// undecided is how long a decision may take to the database.
+	undecided = time.Minute
 )
 
 // health is how a hook's receiver does, as this process sees it, and what was
@@ -164,6 +166,9 @@ func (p *Plugin) adopt(h *hook, saved savedHook, resumed bool) {
 	s := &h.health
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if !resumed && !saved.held() && !s.disabled.IsZero() && p.clock.Since(s.disabled) < undecided {
+		return // what was decided here a moment ago is still on its way to the database
+	}
 	if resumed = resumed || s.held() && !saved.held(); !resumed && s.decision == saved.decision {
 		return
 	}
