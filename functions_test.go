@@ -207,6 +207,9 @@ func TestTheStoresFunctions(t *testing.T) {
 	if strings.Count(body, `"name":`) < 12 || !strings.Contains(body, `"minItems":1`) {
 		t.Error(body)
 	}
+	if _, body = s.do("GET", "/api/openapi.json", "", ""); !strings.Contains(body, `"/api/fn/orders/place":{"post":`) || strings.Contains(body, "/api/fn/cleanup") {
+		t.Error(body)
+	}
 	if _, body = s.do("GET", "/api/fn/traces", admin, ""); !strings.Contains(body, `"function":"orders/invoice","type":"mutation","actor":"system"`) || !strings.Contains(body, "invoiced") {
 		t.Error(body)
 	}

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/pylon-go/pylon/function"
 	"github.com/pylon-go/pylon/store"
 )
 
@@ -115,6 +116,9 @@ func openAPI(c Config, schema *store.Schema) obj {
 	for _, r := range c.Routes {
 		add(r.Pattern, r.Summary, "plugins", nil)
 	}
+	if c.Functions != nil {
+		describeFunctions(c.Functions, add)
+	}
 	return obj{
 		"openapi": "3.1.0",
 		"info":    obj{"title": c.Manifest.Name, "version": orElse(c.Manifest.Version, "0")},
@@ -151,6 +155,24 @@ var hostRoutes = [][3]string{
 	{"GET /api/auth/api-keys", "The caller's API keys.", "auth"},
 	{"POST /api/auth/api-keys", "Make an API key.", "auth"},
 	{"DELETE /api/auth/api-keys/{id}", "Revoke an API key.", "auth"},
+}
+
+// describeFunctions describes those functions that can be called from outside, as they
+// are at start: `pylon dev` may take in others later.
+func describeFunctions(host *function.Host, add func(pattern, summary, tag string, extra obj)) {
+	add("GET /api/fn", "The app's functions (administrator).", "functions", nil)
+	add("GET /api/fn/traces", "The last calls of functions (administrator).", "functions", nil)
+	for _, f := range host.List() {
+		if f.Auth == function.AuthInternal {
+			continue
+		}
+		schema := obj{} // of arguments of any kind
+		if err := json.Unmarshal(f.Args, &schema); err != nil || schema == nil {
+			schema = obj{}
+		}
+		add("POST /api/fn/"+f.Name, "Call the "+string(f.Type)+" "+f.Name+".", "functions", obj{
+			"requestBody": obj{"content": jsonContent(schema)}, "responses": ok(obj{})})
+	}
 }
 
 func describeEntity(e *store.Entity, schemas obj, add func(pattern, summary, tag string, extra obj)) {
