@@ -38,7 +38,7 @@ func Compile(b Build) (*Program, error) {
 		app = appFile
 	}
 	if len(sources) == 0 && app == "" {
-		return emptyProgram, nil
+		return noFunctions(), nil
 	}
 	script, err := bundle.Build(bundle.Options{Dir: b.Dir, Functions: sources, App: app, Runtime: runtime.Files, Dev: b.Dev})
 	if err != nil {

@@ -170,7 +170,7 @@ func New(c Config) (*Host, error) {
 	}
 	h.fetcher = newFetcher(c.Outbound)
 	h.turns = make(chan struct{}, turnsPerCore*runtime.GOMAXPROCS(0))
-	h.program.Store(emptyProgram)
+	h.program.Store(noFunctions())
 	var err error
 	if h.metrics, err = newMetrics(c.Meter, h); err != nil {
 		return nil, err

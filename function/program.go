@@ -20,7 +20,10 @@ type Program struct {
 	source    Source
 }
 
-var emptyProgram = &Program{functions: map[string]*Info{}, pool: newPool(nil), source: noSource{}}
+// noFunctions is the program of an app that has none.
+func noFunctions() *Program {
+	return &Program{functions: map[string]*Info{}, pool: newPool(nil), source: noSource{}}
+}
 
 type noSource struct{}
 
