@@ -199,8 +199,11 @@ func TestHandlersThatMisbehave(t *testing.T) {
 		"circular": "INVALID_RESULT", "bigint": "INVALID_RESULT", "plain": "FN_FAILED", "floating": "UNHANDLED_REJECTION", "flood": "FN_FAILED|UNHANDLED_REJECTION|TOO_MANY_OPERATIONS",
 		"regex": "FN_TIMEOUT", "unhelpful": "FN_FAILED",
 	}
-	if !raceEnabled {
-		cases["native"] = "FN_TIMEOUT"
+	if raceEnabled { // the engine is many times slower under the detector
+		delete(cases, "flood")
+		delete(cases, "huge")
+	} else {
+		cases["native"] = "FN_TIMEOUT" // Kill is a race by design
 	}
 	var wg sync.WaitGroup
 	for name, codes := range cases {

@@ -113,6 +113,9 @@ func TestConsoleOfErrors(t *testing.T) {
 
 // Whatever is logged, a record and a call's records are bounded, and so is the work.
 func TestConsoleLimits(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the engine is too slow under the race detector, and nothing here is concurrent")
+	}
 	for _, args := range []string{
 		`"x".repeat(1e6)`, `"é".repeat(1e6)`, `Array.from({ length: 1e3 }, () => ({ a: "x".repeat(1000) }))`, `new Array(1e6)`, `new Uint8Array(1e6)`,
 		`"%s", "y".repeat(1e6)`, `...Array.from({ length: 5000 }, () => "z".repeat(100))`, `"%s ".repeat(1e5), ...Array.from({ length: 5000 }, () => "z".repeat(100))`,
