@@ -128,6 +128,11 @@ func TestTheStoresFunctions(t *testing.T) {
 	s.want(200, `"stock":1`, "catalogue", "", "") // not from the cache: the order dropped it
 	s.want(404, "FN_NOT_FOUND", "orders/invoice", ada, `{"orderId":"`+field(t, placed, "orderId")+`"}`)
 
+	// What a function writes is on the record, in the name of who called it.
+	if _, body := s.do("POST", "/api/query/AuditLog", admin, `{"entity":"Order","operation":"insert"}`); !strings.Contains(body, `"actorId":"`+adaID+`"`) || !strings.Contains(body, field(t, placed, "orderId")) {
+		t.Error(body)
+	}
+
 	// The invoice is the scheduler's work.
 	var order struct {
 		Number  string
