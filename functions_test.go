@@ -309,6 +309,43 @@ func TestWrapIsSingleFlight(t *testing.T) {
 	}
 }
 
+// A call that ends while it loads does not leave those waiting who came after it.
+func TestALoaderWhoseCallEnds(t *testing.T) {
+	asked, gate := make(chan struct{}, 10), make(chan struct{})
+	source := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked <- struct{}{}
+		if r.URL.Path == "/never" {
+			<-r.Context().Done()
+			return
+		}
+		<-gate
+		io.WriteString(w, "7")
+	}))
+	t.Cleanup(source.Close)
+	s := serveApp(t, appOf(t, map[string]string{
+		"pylon.manifest.json": counterManifest,
+		"functions/lead.ts":   imports + `export default action({ auth: "public", handler: async (ctx) => { cache.wrap("k", async () => (await fetch(ctx.env.SOURCE + "/never")).text()).catch(() => {}); await fetch(ctx.env.SOURCE + "/gate"); throw ctx.error("GONE") } })`,
+		"functions/follow.ts": imports + `export default query({ auth: "public", handler: (ctx) => cache.wrap("k", async () => "own") })`,
+	}), map[string]string{"SOURCE": source.URL})
+	var wg sync.WaitGroup
+	wg.Go(func() { s.want(400, "GONE", "lead", "", "") })
+	<-asked
+	<-asked // the loader is at work, and the handler waits for something else
+	for range 5 {
+		wg.Go(func() { s.want(200, `"own"`, "follow", "", "") })
+	}
+	eventually(t, func() bool {
+		_, body := s.do("GET", "/metrics", "admin-token", "")
+		return strings.Contains(body, "pylon_function_engines 6")
+	})
+	began := time.Now()
+	close(gate)
+	wg.Wait()
+	if took := time.Since(began); took > 10*time.Second {
+		t.Errorf("they waited %s", took)
+	}
+}
+
 func TestReloadingFunctions(t *testing.T) {
 	dir := appOf(t, map[string]string{
 		"pylon.manifest.json": counterManifest,

@@ -151,8 +151,8 @@ func cacheWrap(ctx context.Context, c *call, args, _ []byte) (answer, error) {
 		}
 		return answer{json: []byte(`{"load":true}`)}, nil
 	}
-	value, err := v.Wrap(ctx, in.Key, in.life(), func(ctx context.Context) (string, error) {
-		return c.load(ctx, in.Loader)
+	value, err := v.Wrap(ctx, in.Key, in.life(), func(load context.Context) (string, error) {
+		return c.load(load, ctx, in.Loader)
 	})
 	if err != nil {
 		return answer{}, err
@@ -176,18 +176,28 @@ type loading struct {
 	reply     chan loadedValue
 }
 
-// load asks the handler's loader for the value. It runs outside of the call's loop.
-func (c *call) load(ctx context.Context, loader float64) (string, error) {
+// load asks the handler's loader for the value. It runs outside of the call's loop, and
+// while other calls may wait for the value too. When this one ends, which waiting tells,
+// that is no answer for them: one of them loads then. A renewal has nobody who waits.
+func (c *call) load(ctx, waiting context.Context, loader float64) (string, error) {
 	l := &loading{loader: loader, reply: make(chan loadedValue, 1)}
 	l.operation, _ = ctx.Value(operationKey{}).(float64)
+	ended := waiting.Done()
+	if l.operation == 0 {
+		ended = nil
+	}
 	select {
 	case c.answers <- answered{load: l}:
+	case <-ended:
+		return "", context.Canceled
 	case <-ctx.Done():
 		return "", context.Cause(ctx)
 	}
 	select {
 	case v := <-l.reply:
 		return v.json, v.err
+	case <-ended:
+		return "", context.Canceled
 	case <-ctx.Done():
 		return "", context.Cause(ctx)
 	}
@@ -252,12 +262,15 @@ const renewTime = 30 * time.Second
 
 // renew runs the loaders of stale values, after the caller has its answer.
 func (c *call) renew() {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), renewTime)
+	// A call made by another has that one's operation in its context.
+	ctx, cancel := context.WithTimeout(context.WithValue(context.WithoutCancel(c.ctx), operationKey{}, float64(0)), renewTime)
 	defer cancel()
 	defer c.vm.Until(ctx)()
+	// What was under way ended with the call.
 	c.ctx, c.renewing, c.queue = ctx, true, nil
-	c.waits, c.timers, c.answers = 0, 0, make(chan answered) // what was under way ended with the call
-	c.cancels = map[float64]context.CancelFunc{}
+	c.waits, c.timers, c.landing = 0, 0, 0
+	clear(c.cancels)
+	clear(c.wraps)
 	for _, work := range c.renewals {
 		c.waits++
 		c.timers++

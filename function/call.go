@@ -90,15 +90,22 @@ func (h *Host) callScript(ctx context.Context, p *Program, info *Info, r Request
 		name: info.Name, requestID: caller.RequestID,
 		ctx: store.WithActor(ctx, functionActor(caller, info.Name)),
 	}
+	// First the place, then the turn: who waits for a place must not keep a turn from
+	// those who have one. A nested call needs no place, because the one it was called
+	// from would not let go of its own.
+	leave := func() {}
+	if r.depth == 0 {
+		if err := p.pool.enter(ctx); err != nil {
+			return nil, c.explain(err)
+		}
+		leave = p.pool.leave
+	}
 	if err := c.takeTurn(); err != nil {
+		leave()
 		return nil, err
 	}
 	defer c.giveTurn()
-	nested := r.depth > 0
-	vm, err := p.pool.get(ctx, nested)
-	if err != nil {
-		return nil, err
-	}
+	vm := p.pool.get()
 	c.vm, vm.Host = vm, c.fromGuest
 	if h.cache != nil {
 		c.cacheView = plugin.BeginCache(h.cache, plugin.CacheOptions{Background: c.later})
@@ -106,7 +113,8 @@ func (h *Host) callScript(ctx context.Context, p *Program, info *Info, r Request
 	ended := sync.OnceFunc(vm.Until(ctx))
 	c.release = sync.OnceFunc(func() {
 		ended()
-		p.pool.put(vm, nested)
+		p.pool.put(vm)
+		leave()
 	})
 	result, err := c.run()
 	ended()

@@ -2,6 +2,8 @@ package function
 
 import (
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -226,6 +228,29 @@ func TestProductionSaysLess(t *testing.T) {
 	if e := a.fails("bad", "", "FN_FAILED"); strings.Contains(e.Message+e.Hint, "hunter2") || !strings.Contains(e.Hint, "req1") {
 		t.Error(e)
 	}
+}
+
+// Calls that wait for a place do not keep those who have one from going on.
+func TestPlacesAndTurns(t *testing.T) {
+	gate := make(chan struct{})
+	slow := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-gate }))
+	t.Cleanup(slow.Close)
+	a := newApp(t, map[string]string{
+		"slow":  `export default action({ handler: async (ctx, { url }) => (await fetch(url)).status })`,
+		"empty": `export default query({ handler: () => 1 })`,
+	}, func(c *Config) { c.Limits = Limits{Concurrent: 1, Time: 20 * time.Second} })
+	var wg sync.WaitGroup
+	wg.Go(func() { a.ok("slow", `{"url":"`+slow.URL+`"}`, "200") })
+	until(t, func() bool { return len(a.program.Load().pool.places) == 1 && len(a.turns) == 0 })
+	var begun atomic.Int64
+	n := 4 * cap(a.turns)
+	for range n {
+		wg.Go(func() { begun.Add(1); a.ok("empty", "", "1") })
+	}
+	until(t, func() bool { return begun.Load() == int64(n) })
+	time.Sleep(20 * time.Millisecond) // nothing tells where they wait; too early would only show less
+	close(gate)
+	wg.Wait()
 }
 
 func TestManyConcurrentCalls(t *testing.T) {

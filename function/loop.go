@@ -195,6 +195,9 @@ func (c *call) landed(a answered) error {
 	if a.load != nil {
 		return c.runLoader(a.load)
 	}
+	if _, known := c.cancels[a.id]; !known && !a.renewed {
+		return nil // from before the handler's end
+	}
 	c.waits--
 	if a.timer {
 		c.timers--

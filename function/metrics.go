@@ -29,7 +29,7 @@ func newMetrics(m metric.Meter, h *Host) (*metrics, error) {
 	}
 	_, err = m.Int64ObservableGauge("pylon_function_engines", metric.WithDescription("Calls that hold an engine"),
 		metric.WithInt64Callback(func(_ context.Context, o metric.Int64Observer) error {
-			o.Observe(int64(len(h.program.Load().pool.slots)))
+			o.Observe(int64(len(h.program.Load().pool.places)))
 			return nil
 		}))
 	return &ms, err

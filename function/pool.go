@@ -12,9 +12,10 @@ import (
 type pool struct {
 	image *quickjs.Image
 
-	mu    sync.Mutex
-	idle  []*quickjs.VM
-	slots chan struct{}
+	mu   sync.Mutex
+	idle []*quickjs.VM
+	// places bounds the engines in use.
+	places chan struct{}
 }
 
 // keepIdle is how many engines wait for the next calls.
@@ -22,44 +23,42 @@ const keepIdle = 64
 
 func newPool(image *quickjs.Image) *pool { return &pool{image: image} }
 
-func (p *pool) limit(n int) { p.slots = make(chan struct{}, n) }
+func (p *pool) limit(n int) { p.places = make(chan struct{}, n) }
 
-// get waits for its turn and answers an engine. A nested call does not wait, because
-// the one it was called from would not let go before it.
-func (p *pool) get(ctx context.Context, nested bool) (*quickjs.VM, error) {
-	if !nested {
-		select {
-		case p.slots <- struct{}{}:
-		default:
-			select {
-			case p.slots <- struct{}{}:
-			case <-ctx.Done():
-				return nil, context.Cause(ctx)
-			}
-		}
+// enter waits for a place; leave gives it back.
+func (p *pool) enter(ctx context.Context) error {
+	select {
+	case p.places <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
 	}
+}
+
+func (p *pool) leave() { <-p.places }
+
+// get answers an engine.
+func (p *pool) get() *quickjs.VM {
 	p.mu.Lock()
 	if n := len(p.idle); n > 0 {
 		vm := p.idle[n-1]
 		p.idle = p.idle[:n-1]
 		p.mu.Unlock()
-		return vm, nil
+		return vm
 	}
 	p.mu.Unlock()
-	return p.image.New(), nil
+	return p.image.New()
 }
 
 // put takes an engine back. One that broke is thrown away.
-func (p *pool) put(vm *quickjs.VM, nested bool) {
-	if !vm.Broken() {
-		vm.Reset()
-		p.mu.Lock()
-		if len(p.idle) < keepIdle {
-			p.idle = append(p.idle, vm)
-		}
-		p.mu.Unlock()
+func (p *pool) put(vm *quickjs.VM) {
+	if vm.Broken() {
+		return
 	}
-	if !nested {
-		<-p.slots
+	vm.Reset()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.idle) < keepIdle {
+		p.idle = append(p.idle, vm)
 	}
 }
