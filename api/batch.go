@@ -37,7 +37,7 @@ func (s *Server) prepare(r *http.Request, raw json.RawMessage) (*operation, erro
 	}
 	op.given = op.ID
 	var err error
-	if op.entity, err = s.entity(op.Entity); err != nil {
+	if op.entity, err = s.schema.Named(op.Entity); err != nil {
 		return &op, err
 	}
 	switch op.Op {

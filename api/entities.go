@@ -4,25 +4,8 @@ import (
 	"net/http"
 	"strconv"
 
-	"github.com/pylon-go/pylon/manifest"
 	"github.com/pylon-go/pylon/store"
 )
-
-// entity finds the entity that a path or an operation names.
-func (s *Server) entity(name string) (*store.Entity, error) {
-	if e := s.schema.Entity(name); e != nil {
-		return e, nil
-	}
-	err := store.Errorf(store.Invalid, "ENTITY_NOT_FOUND", "no entity %q", name)
-	var names []string
-	for _, e := range s.schema.Entities {
-		names = append(names, e.Name)
-	}
-	if near := manifest.Nearest(name, names); near != "" {
-		err = err.WithHint("did you mean %q?", near)
-	}
-	return nil, err
-}
 
 // page reads limit and offset of a list.
 func page(r *http.Request) (limit, offset int, given bool, err error) {
@@ -48,32 +31,11 @@ func page(r *http.Request) (limit, offset int, given bool, err error) {
 	return limit, offset, given, nil
 }
 
-// appendRows runs a query and writes its rows as a JSON array. It asks for one
-// row more than the limit, to know whether there are more; last is the id of the
-// last row written.
-func appendRows(dst []byte, tx *store.Tx, q *store.Query) (out []byte, n int, last string, more bool, err error) {
-	limit := q.Limit
-	ask := *q
-	ask.Limit++
-	dst = append(dst, '[')
-	err = tx.Each(&ask, func(row *store.Row) error {
-		if n == limit {
-			more = true
-			return store.Stop
-		}
-		if n > 0 {
-			dst = append(dst, ',')
-		}
-		dst = row.AppendJSON(dst)
-		last = row.ID
-		n++
-		return nil
-	})
-	return append(dst, ']'), n, last, more, err
-}
+// appendRow writes a row as the API shows it.
+func appendRow(dst []byte, r *store.Row) []byte { return r.AppendJSON(dst) }
 
 func (s *Server) list(w http.ResponseWriter, r *http.Request) error {
-	e, err := s.entity(r.PathValue("entity"))
+	e, err := s.schema.Named(r.PathValue("entity"))
 	if err != nil {
 		return err
 	}
@@ -86,7 +48,7 @@ func (s *Server) list(w http.ResponseWriter, r *http.Request) error {
 	var count int
 	var more bool
 	err = s.cfg.DB.ViewOne(r.Context(), func(tx *store.Tx) (err error) {
-		*buf, count, _, more, err = appendRows(append((*buf)[:0], `{"data":`...), tx, &store.Query{Entity: e, Limit: limit, Offset: offset})
+		*buf, count, _, more, err = tx.AppendRows(append((*buf)[:0], `{"data":`...), &store.Query{Entity: e, Limit: limit, Offset: offset}, appendRow)
 		return err
 	})
 	if err != nil {
@@ -115,7 +77,7 @@ const (
 )
 
 func (s *Server) cursor(w http.ResponseWriter, r *http.Request) error {
-	e, err := s.entity(r.PathValue("entity"))
+	e, err := s.schema.Named(r.PathValue("entity"))
 	if err != nil {
 		return err
 	}
@@ -136,30 +98,18 @@ func (s *Server) cursor(w http.ResponseWriter, r *http.Request) error {
 	}
 	buf := getBuffer()
 	defer putBuffer(buf)
-	var last string
-	var more bool
-	err = s.cfg.DB.ViewOne(r.Context(), func(tx *store.Tx) (err error) {
-		*buf, _, last, more, err = appendRows(append((*buf)[:0], `{"data":`...), tx, q)
+	if err = s.cfg.DB.ViewOne(r.Context(), func(tx *store.Tx) (err error) {
+		*buf, err = tx.AppendPage((*buf)[:0], q, appendRow)
 		return err
-	})
-	if err != nil {
+	}); err != nil {
 		return err
 	}
-	b := append(*buf, `,"next_cursor":`...)
-	if more {
-		b = store.AppendJSONString(b, last)
-	} else {
-		b = append(b, "null"...)
-	}
-	b = append(b, `,"has_more":`...)
-	b = strconv.AppendBool(b, more)
-	*buf = append(b, '}')
 	writeJSON(w, http.StatusOK, *buf)
 	return nil
 }
 
 func (s *Server) get(w http.ResponseWriter, r *http.Request) error {
-	e, err := s.entity(r.PathValue("entity"))
+	e, err := s.schema.Named(r.PathValue("entity"))
 	if err != nil {
 		return err
 	}
@@ -179,7 +129,7 @@ func writeRow(w http.ResponseWriter, row *store.Row) error {
 }
 
 func (s *Server) create(w http.ResponseWriter, r *http.Request) error {
-	e, err := s.entity(r.PathValue("entity"))
+	e, err := s.schema.Named(r.PathValue("entity"))
 	if err != nil {
 		return err
 	}
@@ -203,7 +153,7 @@ func (s *Server) create(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Server) update(w http.ResponseWriter, r *http.Request) error {
-	e, err := s.entity(r.PathValue("entity"))
+	e, err := s.schema.Named(r.PathValue("entity"))
 	if err != nil {
 		return err
 	}
@@ -222,7 +172,7 @@ func (s *Server) update(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Server) delete(w http.ResponseWriter, r *http.Request) error {
-	e, err := s.entity(r.PathValue("entity"))
+	e, err := s.schema.Named(r.PathValue("entity"))
 	if err != nil {
 		return err
 	}

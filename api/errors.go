@@ -9,19 +9,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/pylon-go/pylon/plugin"
 	"github.com/pylon-go/pylon/store"
 )
-
-var statuses = map[store.Kind]int{
-	store.Invalid:     http.StatusBadRequest,
-	store.Unauthentic: http.StatusUnauthorized,
-	store.Denied:      http.StatusForbidden,
-	store.NotFound:    http.StatusNotFound,
-	store.Conflict:    http.StatusConflict,
-	store.TooLarge:    http.StatusRequestEntityTooLarge,
-	store.Limited:     http.StatusTooManyRequests,
-	store.Unavailable: http.StatusServiceUnavailable,
-}
 
 // methodNotAllowed is a 405, which is more than an error's kind.
 type methodNotAllowed struct {
@@ -72,11 +62,7 @@ func (s *Server) visible(r *http.Request, id string, err error) (*store.Error, i
 		s.cfg.Logger.ErrorContext(r.Context(), "internal error", "request_id", id, "method", r.Method, "path", r.URL.Path, "error", err)
 		return internalError(id), http.StatusInternalServerError
 	}
-	status, ok := statuses[e.Kind]
-	if !ok {
-		status = http.StatusInternalServerError
-	}
-	return e, status
+	return e, plugin.Status(e.Kind)
 }
 
 // internalError says nothing of the cause; the log has it under the request's id.

@@ -8,7 +8,7 @@ import (
 
 // query answers POST /api/query/E: a flat filter in, a bare array out.
 func (s *Server) query(w http.ResponseWriter, r *http.Request) error {
-	e, err := s.entity(r.PathValue("entity"))
+	e, err := s.schema.Named(r.PathValue("entity"))
 	if err != nil {
 		return err
 	}
@@ -24,7 +24,7 @@ func (s *Server) query(w http.ResponseWriter, r *http.Request) error {
 	buf := getBuffer()
 	defer putBuffer(buf)
 	err = s.cfg.DB.ViewOne(r.Context(), func(tx *store.Tx) (err error) {
-		*buf, _, _, _, err = appendRows((*buf)[:0], tx, q)
+		*buf, _, _, _, err = tx.AppendRows((*buf)[:0], q, appendRow)
 		return err
 	})
 	if err != nil {
@@ -47,7 +47,7 @@ func (s *Server) queryMany(w http.ResponseWriter, r *http.Request) error {
 	defer release()
 	var queries []*store.Query
 	err = store.EachMember(body, func(name string, raw []byte) error {
-		e, err := s.entity(name)
+		e, err := s.schema.Named(name)
 		if err != nil {
 			return err
 		}
@@ -71,7 +71,7 @@ func (s *Server) queryMany(w http.ResponseWriter, r *http.Request) error {
 			}
 			b = append(store.AppendJSONString(b, q.Entity.Name), ':')
 			var err error
-			if b, _, _, _, err = appendRows(b, tx, q); err != nil {
+			if b, _, _, _, err = tx.AppendRows(b, q, appendRow); err != nil {
 				return err
 			}
 		}
@@ -87,7 +87,7 @@ func (s *Server) queryMany(w http.ResponseWriter, r *http.Request) error {
 
 // lookup answers the first row whose field has the value.
 func (s *Server) lookup(w http.ResponseWriter, r *http.Request) error {
-	e, err := s.entity(r.PathValue("entity"))
+	e, err := s.schema.Named(r.PathValue("entity"))
 	if err != nil {
 		return err
 	}

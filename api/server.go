@@ -163,7 +163,7 @@ func (s *Server) routes() {
 func (s *Server) handle(pattern string, access plugin.Access, h handler) {
 	s.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 		r.Body = http.MaxBytesReader(w, r.Body, s.cfg.Limits.MaxBody)
-		err := permit(access, store.ActorFrom(r.Context()))
+		err := access.Permit(store.ActorFrom(r.Context()))
 		if err == nil {
 			err = h(w, r)
 		}
@@ -171,18 +171,6 @@ func (s *Server) handle(pattern string, access plugin.Access, h handler) {
 			s.fail(w, r, err)
 		}
 	})
-}
-
-func permit(access plugin.Access, a *store.Actor) error {
-	switch {
-	case access == plugin.AccessPublic, a.Admin:
-		return nil
-	case a.Type == store.ActorAnonymous:
-		return store.Errorf(store.Unauthentic, "AUTH_REQUIRED", "sign in first").WithHint("send a token: Authorization: Bearer TOKEN")
-	case access == plugin.AccessAdmin:
-		return store.Errorf(store.Denied, "FORBIDDEN", "only the administrator may do this")
-	}
-	return nil
 }
 
 // noRoute explains a path that leads nowhere: 405 where another method does.

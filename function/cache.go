@@ -50,10 +50,11 @@ func (c *call) cached(args []byte) (in cacheArgs, v *plugin.CacheView, err error
 	if len(in.Value) > maxCacheValue {
 		return in, nil, store.Errorf(store.TooLarge, "CACHE_VALUE_TOO_LARGE", "a cached value has at most %s", mebibytes(maxCacheValue)).WithField("value")
 	}
-	for name, secs := range map[string]*float64{"ttl_secs": in.TTL, "stale_secs": in.Stale} {
-		if secs != nil && !(*secs > 0 && *secs <= maxDelay.Seconds() || name == "stale_secs" && *secs == 0) {
-			return in, nil, store.Errorf(store.Invalid, "INVALID_CACHE_CALL", "%s must be a number of seconds greater than 0", name).WithField(name)
-		}
+	if in.TTL != nil && !(*in.TTL > 0 && *in.TTL <= maxDelay.Seconds()) {
+		return in, nil, notSeconds("ttl_secs")
+	}
+	if in.Stale != nil && !(*in.Stale >= 0 && *in.Stale <= maxDelay.Seconds()) {
+		return in, nil, notSeconds("stale_secs")
 	}
 	if c.tx == nil {
 		return in, c.cacheView, nil
@@ -62,6 +63,10 @@ func (c *call) cached(args []byte) (in cacheArgs, v *plugin.CacheView, err error
 		c.cacheInTx = c.cacheView.In(c.tx)
 	}
 	return in, c.cacheInTx, nil
+}
+
+func notSeconds(name string) error {
+	return store.Errorf(store.Invalid, "INVALID_CACHE_CALL", "%s must be a number of seconds greater than 0", name).WithField(name)
 }
 
 func (in *cacheArgs) life() plugin.CacheLife {

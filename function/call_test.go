@@ -151,10 +151,15 @@ func TestCallsOfFunctionsByFunctions(t *testing.T) {
 			let wrong; try { await ctx.runQuery("add", {}) } catch (e) { wrong = e.code }
 			return [await ctx.runQuery("count"), code, wrong, ctx.db === undefined];
 		} })`,
+		"broken":  `export default mutation({ auth: "internal", handler: () => null.x })`,
+		"calls":   `export default action({ handler: (ctx) => ctx.runMutation("broken") })`,
 		"forever": `export default action({ handler: (ctx) => ctx.runAction("forever") })`,
 	})
 	a.ok("act", "", `[3,"UNIQUE_VIOLATION","WRONG_FUNCTION_TYPE",true]`)
 	a.fails("forever", "", "FN_TOO_DEEP")
+	if e := a.fails("calls", "", "FN_FAILED"); e.Kind != 0 {
+		t.Errorf("another function's failure is blamed on the caller: %d", e.Kind)
+	}
 }
 
 func TestNothingIsSharedBetweenCalls(t *testing.T) {

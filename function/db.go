@@ -3,7 +3,6 @@ package function
 import (
 	"encoding/json"
 
-	"github.com/pylon-go/pylon/manifest"
 	"github.com/pylon-go/pylon/store"
 )
 
@@ -31,21 +30,7 @@ type pageArgs struct {
 
 var null = []byte("null")
 
-func (c *call) entity(name string) (*store.Entity, error) {
-	schema := c.host.db.Schema()
-	if e := schema.Entity(name); e != nil {
-		return e, nil
-	}
-	err := store.Errorf(store.Invalid, "ENTITY_NOT_FOUND", "no entity %q", name)
-	var names []string
-	for _, e := range schema.Entities {
-		names = append(names, e.Name)
-	}
-	if near := manifest.Nearest(name, names); near != "" {
-		err = err.WithHint("did you mean %q?", near)
-	}
-	return nil, err
-}
+func (c *call) entity(name string) (*store.Entity, error) { return c.host.db.Schema().Named(name) }
 
 // needID refuses a call without an id.
 func needID(what, entity, id string) error {
@@ -74,27 +59,6 @@ func appendRow(dst []byte, r *store.Row) []byte {
 		dst = append(r.Values[i].AppendJSON(dst), "}}"...)
 	}
 	return dst
-}
-
-// appendRows writes the rows of a query; more says that there are some beyond its limit.
-func appendRows(dst []byte, tx *store.Tx, q *store.Query) (out []byte, last string, more bool, err error) {
-	ask, n := *q, 0
-	ask.Limit++
-	dst = append(dst, '[')
-	err = tx.Each(&ask, func(row *store.Row) error {
-		if n == q.Limit {
-			more = true
-			return store.Stop
-		}
-		if n > 0 {
-			dst = append(dst, ',')
-		}
-		dst = appendRow(dst, row)
-		last = row.ID
-		n++
-		return nil
-	})
-	return append(dst, ']'), last, more, err
 }
 
 func dbGet(c *call, entity, id string, _ []byte) (answer, error) {
@@ -173,7 +137,7 @@ func dbList(c *call, entity, _ string, args []byte) (answer, error) {
 	if _, err := decodePage(args, q); err != nil {
 		return answer{}, err
 	}
-	b, _, _, err := appendRows(nil, c.tx, q)
+	b, _, _, _, err := c.tx.AppendRows(nil, q, appendRow)
 	return answer{json: b}, err
 }
 
@@ -182,7 +146,7 @@ func dbQuery(c *call, entity, _ string, filter []byte) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	b, _, _, err := appendRows(nil, c.tx, q)
+	b, _, _, _, err := c.tx.AppendRows(nil, q, appendRow)
 	return answer{json: b}, err
 }
 
@@ -206,7 +170,7 @@ func dbGraph(c *call, _, _ string, queries []byte) (answer, error) {
 			b = append(b, ',')
 		}
 		b = append(store.AppendJSONString(b, name), ':')
-		b, _, _, err = appendRows(b, c.tx, q)
+		b, _, _, _, err = c.tx.AppendRows(b, q, appendRow)
 		return err
 	})
 	return answer{json: append(b, '}')}, err
@@ -233,13 +197,7 @@ func dbPaginate(c *call, entity, _ string, args []byte) (answer, error) {
 			q.Filter = store.And{q.Filter, after}
 		}
 	}
-	b, last, more, err := appendRows([]byte(`{"data":`), c.tx, q)
-	b = append(b, `,"next_cursor":`...)
-	if more {
-		b = append(store.AppendJSONString(b, last), `,"has_more":true}`...)
-	} else {
-		b = append(b, `null,"has_more":false}`...)
-	}
+	b, err := c.tx.AppendPage(nil, q, appendRow)
 	return answer{json: b}, err
 }
 

@@ -6,28 +6,9 @@ import (
 	"errors"
 	"net/http"
 
+	"github.com/pylon-go/pylon/plugin"
 	"github.com/pylon-go/pylon/store"
 )
-
-// kinds are the statuses that a handler may give its errors; 400 is the default.
-var kinds = map[int]store.Kind{
-	http.StatusBadRequest:            store.Invalid,
-	http.StatusUnauthorized:          store.Unauthentic,
-	http.StatusForbidden:             store.Denied,
-	http.StatusNotFound:              store.NotFound,
-	http.StatusConflict:              store.Conflict,
-	http.StatusRequestEntityTooLarge: store.TooLarge,
-	http.StatusTooManyRequests:       store.Limited,
-	http.StatusServiceUnavailable:    store.Unavailable,
-}
-
-var statuses = func() map[store.Kind]int {
-	m := map[store.Kind]int{}
-	for status, kind := range kinds {
-		m[kind] = status
-	}
-	return m
-}()
 
 // errorJSON is an error as the handler gets it (runtime/host.ts, HostError). What is
 // none of its business becomes INTERNAL, and the log has it.
@@ -39,7 +20,7 @@ func (c *call) errorJSON(err error) string {
 		Hint    string `json:"hint,omitempty"`
 		Field   string `json:"field,omitempty"`
 		Status  int    `json:"status,omitempty"`
-	}{e.Code, e.Message, e.Hint, e.Field, statuses[e.Kind]})
+	}{e.Code, e.Message, e.Hint, e.Field, plugin.Status(e.Kind)})
 	if jsonErr != nil {
 		panic(jsonErr) // strings and a number
 	}
@@ -57,8 +38,8 @@ func (c *call) failure(told string) error {
 		return c.threw("", told, "")
 	}
 	if e.Stated {
-		kind, ok := kinds[e.Status]
-		if !ok {
+		kind, ok := plugin.KindOf(e.Status)
+		if !ok && e.Status != http.StatusInternalServerError { // which is what the host says when it failed
 			kind = store.Invalid
 		}
 		return &store.Error{Kind: kind, Code: e.Code, Message: e.Message, Hint: e.Hint, Field: e.Field}

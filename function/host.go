@@ -229,7 +229,7 @@ type Stream interface {
 
 // Call runs a function for the actor in ctx and answers its result as JSON. Errors
 // are [store.Error]s where the caller may see them.
-func (h *Host) Call(ctx context.Context, r Request) (result []byte, err error) {
+func (h *Host) Call(ctx context.Context, r Request) ([]byte, error) {
 	program := h.program.Load()
 	info, native := program.functions[r.Name], h.native[r.Name]
 	if native != nil {
@@ -243,7 +243,7 @@ func (h *Host) Call(ctx context.Context, r Request) (result []byte, err error) {
 		return nil, store.Errorf(store.Invalid, "WRONG_FUNCTION_TYPE", "%s is %s, not %s", r.Name, article(info.Type), article(r.Type))
 	}
 	if !r.internal {
-		if err := permit(info, actor); err != nil {
+		if err := access[info.Auth].Permit(actor); err != nil {
 			return nil, err
 		}
 	}
@@ -256,10 +256,20 @@ func (h *Host) Call(ctx context.Context, r Request) (result []byte, err error) {
 		return nil, store.Errorf(store.Invalid, "INVALID_JSON", "the arguments are not JSON")
 	}
 
-	ctx, span := h.tracer.Start(ctx, "function "+r.Name, trace.WithAttributes(
-		attribute.String("pylon.function", r.Name), attribute.String("pylon.function.type", string(info.Type))))
+	return h.observed(ctx, info, func(ctx context.Context, t *Trace) ([]byte, error) {
+		if native != nil {
+			return h.callNative(ctx, native, r)
+		}
+		return h.callScript(ctx, program, info, r, t)
+	})
+}
+
+// observed runs a call with its span, its trace and its metrics.
+func (h *Host) observed(ctx context.Context, info *Info, run func(context.Context, *Trace) ([]byte, error)) (result []byte, err error) {
+	ctx, span := h.tracer.Start(ctx, "function "+info.Name, trace.WithAttributes(
+		attribute.String("pylon.function", info.Name), attribute.String("pylon.function.type", string(info.Type))))
 	defer span.End()
-	t := h.traces.begin(h.clock.Now(), info, actor)
+	t := h.traces.begin(h.clock.Now(), info, store.ActorFrom(ctx))
 	defer func() {
 		if err != nil {
 			span.SetStatus(codes.Error, "failed")
@@ -267,10 +277,7 @@ func (h *Host) Call(ctx context.Context, r Request) (result []byte, err error) {
 		h.traces.end(t, h.clock.Now(), err)
 		h.metrics.called(ctx, info, h.clock.Since(t.StartedAt), err)
 	}()
-	if native != nil {
-		return h.callNative(ctx, native, r)
-	}
-	return h.callScript(ctx, program, info, r, t)
+	return run(ctx, t)
 }
 
 func article(t Type) string {
@@ -282,28 +289,15 @@ func article(t Type) string {
 
 // Callback runs a function that app.ts gave to a plugin, as an action of the actor in
 // ctx. args is a JSON array.
-func (h *Host) Callback(ctx context.Context, key string, args []byte) (result []byte, err error) {
+func (h *Host) Callback(ctx context.Context, key string, args []byte) ([]byte, error) {
 	info := &Info{Name: key, Type: Action, Auth: AuthInternal}
-	t := h.traces.begin(h.clock.Now(), info, store.ActorFrom(ctx))
-	defer func() {
-		h.traces.end(t, h.clock.Now(), err)
-		h.metrics.called(ctx, info, h.clock.Since(t.StartedAt), err)
-	}()
-	return h.callScript(ctx, h.program.Load(), info, Request{Name: key, Args: args, callback: true}, t)
+	return h.observed(ctx, info, func(ctx context.Context, t *Trace) ([]byte, error) {
+		return h.callScript(ctx, h.program.Load(), info, Request{Name: key, Args: args, callback: true}, t)
+	})
 }
 
-// permit asks whether the actor may call the function.
-func permit(f *Info, a *store.Actor) error {
-	switch {
-	case f.Auth == AuthPublic, a.Admin:
-		return nil
-	case f.Auth == AuthUser && a.Type != store.ActorAnonymous:
-		return nil
-	case a.Type == store.ActorAnonymous:
-		return store.Errorf(store.Unauthentic, "AUTH_REQUIRED", "sign in first").WithHint("send a token: Authorization: Bearer TOKEN")
-	}
-	return store.Errorf(store.Denied, "FORBIDDEN", "only the administrator may call %s", f.Name)
-}
+// access is who may call a function from outside.
+var access = map[Auth]plugin.Access{AuthPublic: plugin.AccessPublic, AuthUser: plugin.AccessUser, AuthAdmin: plugin.AccessAdmin, AuthInternal: plugin.AccessAdmin}
 
 func (h *Host) unknown(name string) error {
 	err := store.Errorf(store.NotFound, "FN_NOT_FOUND", "no function %q", name)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"runtime/debug"
 
+	"github.com/pylon-go/pylon/function/bundle"
 	"github.com/pylon-go/pylon/plugin"
 	"github.com/pylon-go/pylon/store"
 )
@@ -103,7 +104,7 @@ func native[Args, Result any](name string, t Type, auth Auth, run func(c *Ctx, a
 // Add registers Go functions. Call before the first call.
 func (h *Host) Add(functions ...*Native) error {
 	for _, f := range functions {
-		if !validName(f.info.Name) {
+		if !bundle.ValidName(f.info.Name) {
 			return fmt.Errorf("%q is not a name for a function: letters, digits, _ and -, in parts divided by /", f.info.Name)
 		}
 		if h.native[f.info.Name] != nil {
@@ -112,25 +113,6 @@ func (h *Host) Add(functions ...*Native) error {
 		h.native[f.info.Name] = f
 	}
 	return nil
-}
-
-func validName(name string) bool {
-	start := true
-	for _, r := range name {
-		letter := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z'
-		switch {
-		case letter:
-			start = false
-		case start:
-			return false
-		case r == '/':
-			start = true
-		case r >= '0' && r <= '9', r == '_', r == '-':
-		default:
-			return false
-		}
-	}
-	return !start
 }
 
 // callNative runs a Go function.

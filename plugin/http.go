@@ -44,3 +44,32 @@ func Answer(w http.ResponseWriter, status int, v any) error {
 	w.Write(body) //nolint:errcheck // the client is gone
 	return nil
 }
+
+var statuses = map[store.Kind]int{
+	store.Invalid:     http.StatusBadRequest,
+	store.Unauthentic: http.StatusUnauthorized,
+	store.Denied:      http.StatusForbidden,
+	store.NotFound:    http.StatusNotFound,
+	store.Conflict:    http.StatusConflict,
+	store.TooLarge:    http.StatusRequestEntityTooLarge,
+	store.Limited:     http.StatusTooManyRequests,
+	store.Unavailable: http.StatusServiceUnavailable,
+}
+
+// Status is the HTTP status of a kind of error; 500 for one that has none.
+func Status(k store.Kind) int {
+	if s, ok := statuses[k]; ok {
+		return s
+	}
+	return http.StatusInternalServerError
+}
+
+// KindOf is the kind of error that has the status; ok is false when none has.
+func KindOf(status int) (k store.Kind, ok bool) {
+	for k, s := range statuses {
+		if s == status {
+			return k, true
+		}
+	}
+	return 0, false
+}

@@ -112,6 +112,19 @@ const (
 	AccessPublic               // anybody
 )
 
+// Permit refuses an actor who may not.
+func (a Access) Permit(who *store.Actor) error {
+	switch {
+	case a == AccessPublic, who.Admin:
+		return nil
+	case who.Type == store.ActorAnonymous:
+		return store.Errorf(store.Unauthentic, "AUTH_REQUIRED", "sign in first").WithHint("send a token: Authorization: Bearer TOKEN")
+	case a == AccessAdmin:
+		return store.Errorf(store.Denied, "FORBIDDEN", "only the administrator may do this")
+	}
+	return nil
+}
+
 // Route is an HTTP route of a plugin. Limits, request ids, logging and the
 // error shape are the host's; the handler returns a [store.Error] for a failure
 // the caller may see.

@@ -3,6 +3,8 @@ package store
 import (
 	"fmt"
 	"strings"
+
+	"github.com/pylon-go/pylon/manifest"
 )
 
 // Schema is everything an app stores: its entities, those its plugins add, and
@@ -42,6 +44,23 @@ func NewSchema(entities []*Entity, tables []*Table) (*Schema, error) {
 
 // Entity finds an entity by its exact name, nil when there is none.
 func (s *Schema) Entity(name string) *Entity { return s.byName[name] }
+
+// Named is Entity for a name that a caller gave: one that is wrong is an error, with
+// what was probably meant.
+func (s *Schema) Named(name string) (*Entity, error) {
+	if e := s.Entity(name); e != nil {
+		return e, nil
+	}
+	err := Errorf(Invalid, "ENTITY_NOT_FOUND", "no entity %q", name)
+	names := make([]string, len(s.Entities))
+	for i, e := range s.Entities {
+		names[i] = e.Name
+	}
+	if near := manifest.Nearest(name, names); near != "" {
+		err = err.WithHint("did you mean %q?", near)
+	}
+	return nil, err
+}
 
 // AllTables are the private tables and those of the entities: what the engine migrates to.
 func (s *Schema) AllTables() []*Table {

@@ -28,6 +28,9 @@ var (
 	functionName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]*(?:/[A-Za-z][A-Za-z0-9_-]*)*$`)
 )
 
+// ValidName reports whether a function can be called that.
+func ValidName(name string) bool { return functionName.MatchString(name) }
+
 // Discover finds the functions of the app in dir, by name: every TypeScript or
 // JavaScript file below functions is one, named like its path, and index.ts like its
 // folder. Files and folders that begin with "_" or ".", declarations (*.d.ts), tests
@@ -55,7 +58,7 @@ func Discover(dir string) ([]Source, error) {
 		}
 		s := Source{File: filepath.ToSlash(below)}
 		s.Name = nameOf(s.File)
-		if !functionName.MatchString(s.Name) {
+		if !ValidName(s.Name) {
 			wrong.add(Problem{
 				Code: "INVALID_FUNCTION_NAME", File: s.File, Message: "the path is no name for a function",
 				Hint: `letters, digits, "_" and "-", beginning with a letter; a file that only helps others begins with "_"`,
