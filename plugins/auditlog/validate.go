@@ -2,9 +2,7 @@ package auditlog
 
 import (
 	"net/http"
-	"net/url"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -181,24 +179,11 @@ func (p *Plugin) validateTimes(c *plugin.Check) {
 		c.Problems.Add(c.Config.At("on_seal_lag").Problem("INVALID_VALUE", `must be "warn" or "block"`).WithNearest(cfg.OnSealLag, lagReactions))
 	}
 	if cfg.AlertURL != "" {
-		validateURL(c.Config.At("alert_url"), c.Problems, cfg.AlertURL)
+		c.Address(c.Config.At("alert_url"), cfg.AlertURL)
 	}
 }
 
 var lagReactions = []string{"warn", "block"}
-
-func validateURL(at manifest.Node, problems *manifest.Problems, address string) {
-	switch u, err := url.Parse(address); {
-	case err != nil:
-		problems.Add(at.Problem("INVALID_URL", "not an address"))
-	case u.Scheme != "http" && u.Scheme != "https":
-		problems.Add(at.Problem("INVALID_URL", "must begin with https:// or http://"))
-	case u.Hostname() == "":
-		problems.Add(at.Problem("INVALID_URL", "has no host"))
-	case u.User != nil:
-		problems.Add(at.Problem("INVALID_URL", "must not hold a user name or password: put them into headers, from the environment"))
-	}
-}
 
 var anchorTypes = []string{"file", "http", "log", "s3"}
 
@@ -225,7 +210,7 @@ func (p *Plugin) validateAnchor(c *plugin.Check, a *Anchor) {
 	case "log":
 		one = &logAnchor{}
 	case "http":
-		validateURL(a.Node.At("url"), c.Problems, a.URL)
+		c.Address(a.Node.At("url"), a.URL)
 		one = &httpAnchor{url: a.URL, headers: expandHeaders(c, a)}
 	case "s3":
 		one = &bucketAnchor{bucket: p.validateBucket(c, a.S3)}
@@ -238,13 +223,10 @@ func expandHeaders(c *plugin.Check, a *Anchor) http.Header {
 	headers := http.Header{}
 	for header, value := range a.Headers {
 		at := a.Node.At("headers", header)
-		value = reference.ReplaceAllStringFunc(value, func(ref string) string {
-			v := c.Getenv(ref[2 : len(ref)-1])
-			if v == "" {
-				c.Problems.Add(at.Problem("MISSING_ENV", "the environment variable %s is not set or empty", ref[2:len(ref)-1]))
-			}
-			return v
-		})
+		value, missing := plugin.ExpandEnv(value, c.Getenv)
+		if missing != "" {
+			c.Problems.Add(at.Problem("MISSING_ENV", "the environment variable %s is not set or empty", missing))
+		}
 		if !httpguts.ValidHeaderFieldName(header) || !httpguts.ValidHeaderFieldValue(value) {
 			c.Problems.Add(at.Problem("INVALID_HEADER", "not a header"))
 			continue
@@ -253,8 +235,6 @@ func expandHeaders(c *plugin.Check, a *Anchor) http.Header {
 	}
 	return headers
 }
-
-var reference = regexp.MustCompile(`\$\{([A-Za-z_][A-Za-z0-9_]*)\}`)
 
 var exportTypes = []string{"dir", "s3"}
 

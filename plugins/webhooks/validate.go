@@ -1,14 +1,11 @@
 package webhooks
 
 import (
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"maps"
 	"net/http"
-	"net/netip"
-	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -93,23 +90,8 @@ func (p *Plugin) compile(c *plugin.Check, d *Hook) *hook {
 		c.Problems.Add(d.Node.At("ordered").Problem("INVALID_VALUE", `must be "row" or "hook"`).WithNearest(d.Ordered, orders))
 	}
 
-	u, err := url.Parse(d.URL)
-	h.url = u
-	switch {
-	case err != nil:
-		wrong("url", "INVALID_URL", "not an address")
-	case u.Scheme != "http" && u.Scheme != "https":
-		wrong("url", "INVALID_URL", "must begin with https:// or http://")
-	case u.Hostname() == "":
-		wrong("url", "INVALID_URL", "has no host")
-	case u.User != nil:
-		wrong("url", "INVALID_URL", "must not hold a user name or password: put them into headers, from the environment")
-	case u.Fragment != "":
-		wrong("url", "INVALID_URL", "must not have a #fragment: it is never sent")
-	default:
-		if rule := refused(c, u); rule != "" {
-			wrong("url", "BLOCKED_ADDRESS", "net_guard refuses %s: %s; if the receiver is really there, add it to allow_hosts of net_guard", u.Hostname(), rule)
-		}
+	if h.url = c.Address(d.Node.At("url"), d.URL); h.url == nil {
+		ok = false
 	}
 
 	for _, name := range d.SecretEnv {
@@ -129,7 +111,7 @@ func (p *Plugin) compile(c *plugin.Check, d *Hook) *hook {
 		h.secrets = append(h.secrets, secret)
 	}
 	for _, name := range slices.Sorted(maps.Keys(d.Headers)) {
-		value, missing := expand(d.Headers[name], c.Getenv)
+		value, missing := plugin.ExpandEnv(d.Headers[name], c.Getenv)
 		canonical := http.CanonicalHeaderKey(name)
 		switch {
 		case missing != "":
@@ -168,7 +150,8 @@ func (p *Plugin) compile(c *plugin.Check, d *Hook) *hook {
 		return nil
 	}
 	h.labels = newHookLabels(h.name)
-	if h.template, err = http.NewRequest(http.MethodPost, u.String(), nil); err != nil {
+	var err error
+	if h.template, err = http.NewRequest(http.MethodPost, h.url.String(), nil); err != nil {
 		wrong("url", "INVALID_URL", "not an address")
 		return nil
 	}
@@ -206,31 +189,10 @@ func (p *Plugin) conditions(c *plugin.Check, d *Hook, h *hook, e *store.Entity) 
 	return ok
 }
 
-// refused is the rule by which net_guard refuses the address that a URL names
-// literally, empty when it does not. Names are judged when they are resolved, at
-// every delivery.
-func refused(c *plugin.Check, u *url.URL) (rule string) {
-	ip, err := netip.ParseAddr(u.Hostname())
-	if err != nil {
-		return ""
-	}
-	guard, on := plugin.Find[plugin.DialGuard](c)
-	if !on {
-		return ""
-	}
-	err = guard.GuardDial(context.Background(), u.Hostname(), "tcp", netip.AddrPortFrom(ip, 443).String())
-	var blocked *plugin.BlockedError
-	if errors.As(err, &blocked) {
-		return blocked.Rule
-	}
-	return ""
-}
-
 var (
 	orders    = []string{orderRow, orderHook}
 	allEvents = []string{string(store.Insert), string(store.Update), string(store.Delete)}
 	nameForm  = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
-	reference = regexp.MustCompile(`\$\{([A-Za-z_][A-Za-z0-9_]*)\}`)
 	// reserved headers frame the message or are ours.
 	reserved = map[string]bool{"Host": true, "Content-Length": true, "Transfer-Encoding": true, "Connection": true,
 		"Content-Type": true, "Trailer": true, "Upgrade": true, "Te": true, "Expect": true, "Traceparent": true}
@@ -244,16 +206,3 @@ func defaultName(d *Hook) string {
 }
 
 func present(d *Hook, key string) bool { return !d.Node.Get("retry").Get(key).IsZero() }
-
-// expand replaces ${NAME}; missing names the first variable that is not set.
-func expand(value string, getenv func(string) string) (out, missing string) {
-	out = reference.ReplaceAllStringFunc(value, func(ref string) string {
-		name := ref[2 : len(ref)-1]
-		v := getenv(name)
-		if v == "" && missing == "" {
-			missing = name
-		}
-		return v
-	})
-	return out, missing
-}
