@@ -44,5 +44,5 @@ func Compile(b Build) (*Program, error) {
 	if err != nil {
 		return nil, err
 	}
-	return evaluate(script, b)
+	return newProgram(script, b)
 }

@@ -2,13 +2,11 @@ package function
 
 import (
 	"encoding/json"
-	"fmt"
 	"os"
 	"path/filepath"
 
 	"github.com/pylon-go/pylon/function/bundle"
 	"github.com/pylon-go/pylon/function/runtime"
-	"github.com/pylon-go/pylon/internal/quickjs"
 	"github.com/pylon-go/pylon/manifest"
 )
 
@@ -25,26 +23,16 @@ func Declare(b Build) (*manifest.Declaration, error) {
 	if err != nil {
 		return nil, err
 	}
-	b.Limits.defaults()
-	image, err := quickjs.Build(quickjs.Options{Memory: b.Limits.Memory, Now: b.Now, Time: loadTime}, (&atLoad{b}).host, quickjs.Script{Name: bundle.Script, Code: script.Code()})
+	image, err := evaluate(script, b)
 	if err != nil {
-		return nil, loadError(script, err)
-	}
-	vm := image.New()
-	var told string
-	vm.Host = func(_ *quickjs.VM, a quickjs.Args) (any, error) {
-		told = a.String(1)
-		return nil, nil
-	}
-	if err := vm.Call("declare"); err != nil {
-		return nil, loadError(script, err)
+		return nil, err
 	}
 	var d struct {
 		Manifest json.RawMessage
 		Places   map[string]string
 	}
-	if err := json.Unmarshal([]byte(told), &d); err != nil {
-		return nil, fmt.Errorf("what app.ts declares: %w", err)
+	if err := tell(image, script, "declare", &d); err != nil {
+		return nil, err
 	}
 	out := &manifest.Declaration{File: filepath.Join(b.Dir, appFile), JSON: d.Manifest, Places: map[string]manifest.Place{}}
 	for path, stack := range d.Places {

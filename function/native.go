@@ -128,7 +128,7 @@ func (h *Host) callNative(ctx context.Context, f *Native, r Request) (result []b
 	if h.cache != nil {
 		c.Cache = plugin.BeginCache(h.cache, plugin.CacheOptions{})
 	}
-	run := func() (err error) {
+	run := func(c *Ctx) (err error) {
 		defer func() {
 			if p := recover(); p != nil {
 				h.log.ErrorContext(ctx, "panic in a function", "function", f.info.Name, "request_id", caller.RequestID, "panic", p, "stack", string(debug.Stack()))
@@ -138,29 +138,25 @@ func (h *Host) callNative(ctx context.Context, f *Native, r Request) (result []b
 		result, err = f.run(c, r.Args)
 		return err
 	}
+	inTx := func(tx *store.Tx) error {
+		in := *c // a new one each time: the transaction may be run again
+		if in.Tx = tx; c.Cache != nil {
+			in.Cache = c.Cache.In(tx)
+		}
+		return run(&in)
+	}
 	switch f.info.Type {
 	case Action:
-		err = run()
+		err = run(c)
 	case Query:
-		err = h.db.View(c.Context, func(tx *store.Tx) error {
-			c.Tx = tx
-			return run()
-		})
+		err = h.db.View(c.Context, inTx)
 	default:
 		err = h.db.Update(c.Context, func(tx *store.Tx) error {
 			if before, err := h.ranBefore(tx, r.once); before || err != nil {
 				result = null
 				return err
 			}
-			in := *c
-			in.Tx = tx
-			if c.Cache != nil {
-				in.Cache = c.Cache.In(tx)
-			}
-			outer := c
-			c = &in
-			defer func() { c = outer }()
-			return run()
+			return inTx(tx)
 		})
 	}
 	if err == nil && len(result) > h.limits.Result {

@@ -60,32 +60,48 @@ func (e *LoadError) Error() string {
 	return text
 }
 
-// evaluate runs the modules of an app's functions.
-func evaluate(source Source, b Build) (*Program, error) {
-	b.Limits.defaults()
-	loading := &atLoad{b}
-	image, err := quickjs.Build(quickjs.Options{Memory: b.Limits.Memory, Now: b.Now, Time: loadTime}, loading.host, quickjs.Script{Name: bundle.Script, Code: source.Code()})
+// newProgram evaluates the modules of an app's functions.
+func newProgram(source Source, b Build) (*Program, error) {
+	image, err := evaluate(source, b)
 	if err != nil {
-		return nil, loadError(source, err)
+		return nil, err
 	}
 	p := &Program{functions: map[string]*Info{}, pool: newPool(image), source: source}
-	vm := image.New()
-	var described []byte
-	vm.Host = func(_ *quickjs.VM, a quickjs.Args) (any, error) {
-		described = []byte(a.String(1))
-		return nil, nil
-	}
-	if err := vm.Call("describe"); err != nil {
-		return nil, loadError(source, err)
-	}
 	var list []*Info
-	if err := json.Unmarshal(described, &list); err != nil {
-		return nil, fmt.Errorf("the functions' description: %w", err)
+	if err := tell(image, source, "describe", &list); err != nil {
+		return nil, err
 	}
 	for _, f := range list {
 		p.functions[f.Name] = f
 	}
 	return p, nil
+}
+
+// evaluate runs a script's modules.
+func evaluate(source Source, b Build) (*quickjs.Image, error) {
+	b.Limits.defaults()
+	image, err := quickjs.Build(quickjs.Options{Memory: b.Limits.Memory, Now: b.Now, Time: loadTime}, (&atLoad{b}).host, quickjs.Script{Name: bundle.Script, Code: source.Code()})
+	if err != nil {
+		return nil, loadError(source, err)
+	}
+	return image, nil
+}
+
+// tell calls a function of the guest that tells the host something as JSON.
+func tell(image *quickjs.Image, source Source, function string, into any) error {
+	vm := image.New()
+	var told []byte
+	vm.Host = func(_ *quickjs.VM, a quickjs.Args) (any, error) {
+		told = []byte(a.String(1))
+		return nil, nil
+	}
+	if err := vm.Call(function); err != nil {
+		return loadError(source, err)
+	}
+	if err := json.Unmarshal(told, into); err != nil {
+		return fmt.Errorf("what the script tells (%s): %w", function, err)
+	}
+	return nil
 }
 
 // atLoad answers what modules may ask while they are loaded: nothing that is different

@@ -157,6 +157,18 @@ func until(t *testing.T, done func() bool) {
 	}
 }
 
+// waiting is the number of items of a queue, those under way included.
+func (a *app) waiting(name string) (n int) {
+	a.t.Helper()
+	if err := a.db.View(store.WithActor(context.Background(), store.System("test")), func(tx *store.Tx) (err error) {
+		n, err = a.queue.Depth(tx, name)
+		return err
+	}); err != nil {
+		a.t.Fatal(err)
+	}
+	return n
+}
+
 func TestCrons(t *testing.T) {
 	m, err := manifest.Parse("m.json", []byte(`{"manifest_version":1,"name":"x","crons":[
 		{"schedule":"*/5 * * * *","function":"add","args":{"title":"five"}}, {"name":"daily","schedule":"@daily","function":"add","args":{"title":"day"}}]}`))
@@ -176,6 +188,7 @@ func TestCrons(t *testing.T) {
 	a.ok("count", "", `""`)
 	clock.Advance(2 * time.Second)
 	a.eventually("count", "", `"five0"`)
+	until(t, func() bool { return a.waiting(scheduledQueue) == 0 }) // a time passes by while the last run is not over
 	clock.Advance(5 * time.Minute)
 	a.eventually("count", "", `"five0,five1"`)
 }

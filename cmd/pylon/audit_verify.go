@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/pylon-go/pylon"
 	"github.com/pylon-go/pylon/plugins/auditlog"
 	"github.com/pylon-go/pylon/store"
 	"github.com/pylon-go/pylon/store/postgres"
@@ -151,6 +152,9 @@ func (v *verification) source(ctx context.Context, args []string) (src auditlog.
 		}
 		d, err := auditlog.OpenDirectory(root.FS())
 		if err != nil {
+			if _, missing := root.Stat(pylon.ManifestName); missing == nil {
+				err = fmt.Errorf("%w; for the log of the app in a folder say --dir %s", err, root.Name())
+			}
 			root.Close()
 			return nil, nil, nil, err
 		}
