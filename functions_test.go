@@ -205,6 +205,10 @@ func TestTheStoresFunctions(t *testing.T) {
 	s.want(200, `"cancelled":false`, "reminders", ada, `{"cancel":"`+field(t, planned, "id")+`"}`)
 	s.want(200, `"deleted":0`, "cleanup", admin, "")
 
+	s.want(200, `"now":{"products":1,"organisations":[],"by":"req_`, "report", admin, "")
+	s.want(200, `"last":{"products":1,"organisations":[],"by":"req_`, "report", admin, "")
+	s.want(403, "FORBIDDEN", "report", ada, "")
+
 	if got, body := s.do("GET", "/api/fn", ada, ""); got != 403 {
 		t.Errorf("%d %s", got, body)
 	}

@@ -235,6 +235,56 @@ func TestProductionSaysLess(t *testing.T) {
 	}
 }
 
+// Mutations that read what others change at the same time: none is lost, and what a
+// handler did before its first database call is not done again.
+func TestConflicts(t *testing.T) {
+	var fetched atomic.Int64
+	source := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		fetched.Add(1)
+		w.Write([]byte("1"))
+	}))
+	t.Cleanup(source.Close)
+	a := newApp(t, map[string]string{
+		"add":   `export default mutation({ handler: (ctx) => ctx.db.insert("Item", { title: "x" }) })`,
+		"count": `export default query({ handler: async (ctx) => (await ctx.db.list("Item"))[0].count })`,
+		"more": `export default mutation({ handler: async (ctx, { url }) => {
+			let steps = 0;
+			const by = Number(await (await fetch(url)).text());
+			steps++;
+			const item = (await ctx.db.list("Item"))[0];
+			await ctx.db.update("Item", item.id, { count: item.count + by });
+			ctx.stream.write("once");
+			return ++steps;
+		} })`,
+	})
+	if _, err := a.call("add", ""); err != nil {
+		t.Fatal(err)
+	}
+	var calls atomic.Int64
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for {
+				var s stream
+				calls.Add(1)
+				got, err := a.Call(store.WithActor(t.Context(), alice), Request{Name: "more", Args: []byte(`{"url":"` + source.URL + `"}`), Stream: &s})
+				if e := asVisible(err); e != nil && e.Code == "TRANSACTION_CONFLICT" {
+					continue // after so many tries it is the caller's turn
+				}
+				if err != nil || string(got) != "2" || len(s) != 1 {
+					t.Errorf("%s, %v, %v", got, err, s)
+				}
+				return
+			}
+		})
+	}
+	wg.Wait()
+	a.ok("count", "", "8")
+	if calls.Load() != fetched.Load() {
+		t.Errorf("%d calls fetched %d times", calls.Load(), fetched.Load())
+	}
+}
+
 // Calls that wait for a place do not keep those who have one from going on.
 func TestPlacesAndTurns(t *testing.T) {
 	gate := make(chan struct{})

@@ -279,7 +279,12 @@ func TestMemoryIsGivenBack(t *testing.T) {
 	runtime.GC()
 	runtime.ReadMemStats(&before)
 	for range 3 {
-		run(vm, "run", `const a = []; for (;;) a.push(new Array(1000).fill(1))`)
+		if _, err := run(vm, "run", `const a = []; for (;;) a.push(new Array(1000).fill(1))`); err == nil {
+			t.Error("a hog found all it wanted")
+		}
+		if n := len(vm.Save()); n > 64<<20+2<<20 { // while it grows, the old memory is there too
+			t.Errorf("it has %d MiB", n>>20)
+		}
 		vm.Reset()
 	}
 	runtime.GC()
